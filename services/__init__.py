@@ -1,0 +1,1 @@
+"""The services: coordinator, runner. Each starts with `python -m services.NAME`."""

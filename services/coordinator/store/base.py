@@ -1,0 +1,368 @@
+"""What the coordinator asks of a store. Every backend passes the same conformance suite.
+
+Writes are one transaction each: all of it is durable when the call returns, or
+nothing of it happened. Events are numbered per job in the writing transaction,
+from 1 without gaps. Calls block; the server runs them in threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from tuner.curve import SearchState
+from tuner.record import Measurement, PacketAttempt, PlanStep
+from tuner.spec import JobSpec
+from tuner.wire.names import JobName
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    PENDING = "PENDING"
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    PAUSING = "PAUSING"
+    PAUSED = "PAUSED"
+    STOPPING = "STOPPING"
+    CANCELLING = "CANCELLING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def ended(self) -> bool:
+        """Whether it stays so for good."""
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True)
+class SearchRow:
+    """A search's state."""
+
+    key: str
+    state: SearchState
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """A job as stored.
+
+    Attributes:
+        attempt: The last attempt's number; 0 before the first.
+        billed_device_seconds: Sum over its packet attempts.
+    """
+
+    name: JobName
+    spec: JobSpec
+    state: JobState
+    reason: str
+    owner: str
+    create_time: datetime
+    start_time: datetime | None
+    end_time: datetime | None
+    last_sequence: int
+    attempt: int
+    billed_device_seconds: float
+    searches: tuple[SearchRow, ...]
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    """One attempt of a job's runner.
+
+    Attributes:
+        job: The job.
+        number: 1, 2, ...
+        epoch: The lease's epoch; a call that carries another is stale.
+        submission_id: The Ray job's id.
+        code_hash: SHA-256 of the enrolment code; empty once exchanged.
+        token_hash: SHA-256 of the runner's token; empty before the exchange.
+        create_time: When it was made.
+        heartbeat_time: The last sign of life; None before the first.
+        end_time: When it ended; None while it lives.
+        outcome: How it ended, in a word; empty while it lives.
+        reason: How it ended, in a sentence.
+    """
+
+    job: JobName
+    number: int
+    epoch: int
+    submission_id: str
+    code_hash: str
+    token_hash: str
+    create_time: datetime
+    heartbeat_time: datetime | None
+    end_time: datetime | None
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class JobStateEvent:
+    """The job's state changed."""
+
+    state: JobState
+    reason: str
+
+
+@dataclass(frozen=True)
+class SearchStateEvent:
+    """A search's state changed."""
+
+    search: str
+    state: SearchState
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunnerStartedEvent:
+    """An attempt of the runner was enrolled."""
+
+    attempt: int
+    submission_id: str
+
+
+What = (
+    JobStateEvent | SearchStateEvent | RunnerStartedEvent | PlanStep | Measurement | PacketAttempt
+)
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """One numbered event of a job."""
+
+    sequence: int
+    time: datetime
+    what: What
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What became of a batch of measurements."""
+
+    recorded: int
+    repeated: int
+    conflicting: int
+
+
+class StoreError(Exception):
+    """Base of what a store raises."""
+
+
+class NotFoundError(StoreError):
+    """There is no such row."""
+
+
+class AlreadyExistsError(StoreError):
+    """There is such a row already, with other content."""
+
+
+class StaleError(StoreError):
+    """The attempt or epoch that asks has been superseded or has ended."""
+
+
+class WrongStateError(StoreError):
+    """The job's state doesn't allow it."""
+
+
+class SchemaError(StoreError):
+    """The database's schema is newer than this server, or isn't ours."""
+
+
+class Store(Protocol):
+    """Jobs, their events, plan, measurements and attempts."""
+
+    def close(self) -> None:
+        """Releases the database."""
+        ...
+
+    # Jobs
+
+    def create_job(
+        self, name: JobName, spec: JobSpec, owner: str, request_id: str
+    ) -> tuple[JobRow, bool]:
+        """Writes a PENDING job, its searches (PENDING, the baseline's too) and its first event.
+
+        Returns:
+            The job, and whether it was made now. The same request_id in the
+            same namespace gives the job that it made before.
+
+        Raises:
+            AlreadyExistsError: The name is taken by another request, or the
+                request_id was used for another spec.
+        """
+        ...
+
+    def get_job(self, name: JobName) -> JobRow:
+        """Returns the job. Raises NotFoundError."""
+        ...
+
+    def list_jobs(
+        self, namespace: str | None, limit: int, before: str | None = None
+    ) -> tuple[list[JobRow], str | None]:
+        """Lists jobs, newest first, by key.
+
+        Args:
+            namespace: Only this one's; None for all.
+            limit: How many at most.
+            before: The key that the last page ended with.
+
+        Returns:
+            The jobs and the key to go on with; None where there are no more.
+        """
+        ...
+
+    def jobs_in(self, states: Sequence[JobState]) -> list[JobRow]:
+        """Returns every job in one of the states, oldest first."""
+        ...
+
+    def set_job_state(
+        self, name: JobName, state: JobState, reason: str, expect: Sequence[JobState]
+    ) -> JobRow:
+        """Moves a job to a state, with its event.
+
+        Entering RUNNING first sets start_time; entering an end state sets
+        end_time, ends the live attempt, and moves searches that haven't ended
+        to CANCELLED (for CANCELLED) or FAILED (for FAILED).
+
+        Raises:
+            NotFoundError: There is no such job.
+            WrongStateError: It is in none of the expected states.
+        """
+        ...
+
+    def delete_job(self, name: JobName) -> None:
+        """Removes a job that has ended, with its record.
+
+        Raises:
+            NotFoundError: There is no such job.
+            WrongStateError: It hasn't ended.
+        """
+        ...
+
+    # Attempts
+
+    def create_attempt(self, name: JobName, submission_id: str, code_hash: str) -> AttemptRow:
+        """Starts the next attempt with a new epoch; an earlier live one is ended as superseded.
+
+        The submission id may contain "{attempt}", which becomes its number.
+
+        Raises:
+            NotFoundError: There is no such job.
+            WrongStateError: The job has ended.
+        """
+        ...
+
+    def live_attempt(self, name: JobName) -> AttemptRow | None:
+        """Returns the attempt that hasn't ended, or None."""
+        ...
+
+    def attempts(self, name: JobName) -> list[AttemptRow]:
+        """Returns every attempt of the job, oldest first. Raises NotFoundError."""
+        ...
+
+    def enrol(self, name: JobName, code_hash: str, token_hash: str) -> AttemptRow:
+        """Exchanges the code for the token, once, with a RunnerStarted event.
+
+        Raises:
+            NotFoundError: There is no such job.
+            StaleError: No live attempt has that code. Where it was exchanged
+                already, that attempt is ended as compromised.
+        """
+        ...
+
+    def heartbeat(self, name: JobName, attempt: int, epoch: int) -> AttemptRow:
+        """Notes a sign of life. Raises NotFoundError, StaleError."""
+        ...
+
+    def end_attempt(
+        self, name: JobName, attempt: int, epoch: int, outcome: str, reason: str
+    ) -> None:
+        """Ends an attempt; ending it again is a no-op. Raises NotFoundError, StaleError."""
+        ...
+
+    # The record. Each of these checks attempt and epoch in its own transaction.
+
+    def commit_step(self, name: JobName, attempt: int, epoch: int, step: PlanStep) -> bool:
+        """Appends a decision with its event, and moves the search's state with it.
+
+        A search's first step makes it RUNNING, a concluding one CONCLUDED (or
+        FAILED for Conclusion.FAILED) with the step's decision as the reason.
+
+        Returns:
+            True where exactly this step was there already.
+
+        Raises:
+            NotFoundError: There is no such job or search.
+            StaleError: The attempt or epoch is superseded, or has ended.
+            AlreadyExistsError: Another step has that number.
+            WrongStateError: The number leaves a gap, or the search has ended.
+        """
+        ...
+
+    def record(
+        self,
+        name: JobName,
+        attempt: int,
+        epoch: int,
+        measurements: Sequence[Measurement],
+        packet_attempts: Sequence[PacketAttempt],
+    ) -> Recorded:
+        """Appends measurements and packet attempts, with their events.
+
+        The first row of an id is final. The same result again changes nothing;
+        another result is kept as a packet attempt with outcome CONFLICT. The
+        same packet attempt (runner attempt, packet, number) again changes
+        nothing.
+
+        Raises:
+            NotFoundError: There is no such job or search.
+            StaleError: The attempt or epoch is superseded, or has ended.
+        """
+        ...
+
+    # Reading
+
+    def events(self, name: JobName, after: int, limit: int) -> list[EventRow]:
+        """Returns the events after a sequence number, in order. Raises NotFoundError."""
+        ...
+
+    def plan(self, name: JobName, search: str | None = None) -> list[PlanStep]:
+        """Returns the plan steps in the order in which they were committed.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        ...
+
+    def measurements(
+        self,
+        name: JobName,
+        search: str | None = None,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> tuple[list[Measurement], int]:
+        """Returns measurements in the order in which they were recorded.
+
+        Args:
+            name: The job.
+            search: Only this search's.
+            after: The position that the last page ended with.
+            limit: How many at most; None for all.
+
+        Returns:
+            The measurements and the last one's position.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        ...
+
+    def billed_by_level(self, name: JobName) -> dict[tuple[str, int], float]:
+        """Returns the device-seconds billed by search and level. Raises NotFoundError."""
+        ...

@@ -1,0 +1,120 @@
+"""What a learner is: it is asked for a packet and yields a result a member."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tuner.datasets.base import Features, Labels
+from tuner.record import Member, Outcome, Setting
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One replicate's data. The same replicate has the same fold at every level.
+
+    Attributes:
+        replicate: Its number.
+        seed: The replicate's own seed; everything random in a fit follows from it.
+        x: Training examples.
+        y: Their classes.
+        x_score: The examples to be scored on: a validation split or the test.
+        y_score: Their classes.
+        classes: Number of classes.
+    """
+
+    replicate: int
+    seed: int
+    x: Features
+    y: Labels
+    x_score: Features
+    y_score: Labels
+    classes: int
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where a packet runs.
+
+    Attributes:
+        name: torch's name for it: "cpu", "cuda", "cuda:1".
+        threads: Threads that the learner may use.
+        deadline: `time.monotonic()` after which it must stop with TIMED_OUT.
+    """
+
+    name: str = "cpu"
+    threads: int = 1
+    deadline: float = float("inf")
+
+    def expired(self) -> bool:
+        """Tells whether the deadline has passed. Learners ask between epochs or trees."""
+        return time.monotonic() > self.deadline
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one member of a packet.
+
+    Attributes:
+        member: Which one.
+        outcome: COMPLETED, or why not.
+        probabilities: Shape (examples to score, classes); None where it did
+            not complete.
+        train_probabilities: The same on the training examples, or on the first
+            2,000 of them; None where it did not complete.
+        parameters: Fitted parameters (a forest: nodes).
+        standalone_seconds: What this level costs alone, in seconds: nested
+            levels cumulate up to their level.
+        error: Why it did not complete.
+        scores: Scores where the learner knows them without predictions (the
+            simulated one); metrics not in it are taken from probabilities.
+    """
+
+    member: Member
+    outcome: Outcome
+    probabilities: npt.NDArray[np.float64] | None = None
+    train_probabilities: npt.NDArray[np.float64] | None = None
+    parameters: int = 0
+    standalone_seconds: float = 0.0
+    error: str = ""
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+class Learner(Protocol):
+    """A family of learners. Registered in `tuner.learners.registry`, described in the catalog.
+
+    A learner is deterministic on the CPU: the same member on the same fold gives
+    the same probabilities bit for bit, whatever else is in the packet and
+    whatever ran before in the process. It never touches global random state.
+    """
+
+    name: ClassVar[str]
+
+    def evaluate(
+        self,
+        axis: str,
+        settings: Sequence[Setting],
+        levels: Sequence[int],
+        folds: Sequence[Fold],
+        device: Device,
+    ) -> Iterator[Result]:
+        """Runs every setting at every level on every fold; yields each result once it is final.
+
+        A member's failure is a result with its outcome and never ends the packet:
+        NaN or infinite losses are DIVERGED, a passed deadline is TIMED_OUT, a
+        MemoryError or the device's out-of-memory error is OUT_OF_MEMORY, any
+        other exception is CRASHED with its text.
+
+        Args:
+            axis: The searched axis; "" where there is none.
+            settings: Complete hyperparameters, without the searched axis.
+            levels: Rising levels of the axis; (1,) where there is none.
+            folds: The replicates' data.
+            device: Where to run.
+        """
+        ...

@@ -1,0 +1,272 @@
+"""What is recorded: measurements, attempts and plan steps, as plain data.
+
+These types are what policies, the returns science and the stores speak. They
+import nothing of ours but the catalog's value type.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from tuner.catalog import Value
+
+Setting = tuple[tuple[str, Value], ...]
+"""Hyperparameters without the level: pairs of name and value, sorted by name."""
+
+
+class Phase(StrEnum):
+    """Whether a measurement chose a candidate or measured it. Never mixed."""
+
+    TUNING = "TUNING"
+    MEASURING = "MEASURING"
+
+
+class Outcome(StrEnum):
+    """How a measurement ended. Every one is a result and stays in the record."""
+
+    COMPLETED = "COMPLETED"
+    DIVERGED = "DIVERGED"
+    TIMED_OUT = "TIMED_OUT"
+    CRASHED = "CRASHED"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+
+
+class PacketOutcome(StrEnum):
+    """How a try at a packet ended."""
+
+    COMPLETED = "COMPLETED"
+    LOST = "LOST"
+    CONFLICT = "CONFLICT"
+
+
+class StepKind(StrEnum):
+    """What a plan step decides."""
+
+    TUNE = "TUNE"
+    MEASURE = "MEASURE"
+    CONCLUDE = "CONCLUDE"
+
+
+class Conclusion(StrEnum):
+    """Why a search was concluded."""
+
+    ANSWERED = "ANSWERED"
+    BUDGET = "BUDGET"
+    FAILED = "FAILED"
+
+
+def make_setting(values: Mapping[str, Value]) -> Setting:
+    """Returns the hyperparameters in their one canonical order."""
+    return tuple(sorted(values.items()))
+
+
+def _canonical(value: Value) -> bytes:
+    """Returns bytes that differ whenever the value or its type does."""
+    if isinstance(value, bool):
+        return b"b1" if value else b"b0"
+    if isinstance(value, int):
+        return b"i" + str(value).encode()
+    if isinstance(value, float):
+        return b"f" + struct.pack(">d", value)
+    return b"s" + value.encode()
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    """Returns the SHA-256 of the parts, each preceded by its length."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(struct.pack(">Q", len(part)))
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def measurement_id(
+    job: str, search: str, phase: Phase, level: int, setting: Setting, replicate: int
+) -> str:
+    """Returns the id of a measurement: the same work has the same id, whoever does it.
+
+    Args:
+        job: The job's resource name.
+        search: The search's key.
+        phase: Tuning or measuring.
+        level: The level, 1 where the search has no axis.
+        setting: The other hyperparameters; floats count by their IEEE-754 bytes.
+        replicate: The replicate's number, from 0.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    parts = [job.encode(), search.encode(), phase.value.encode(), str(level).encode()]
+    for name, value in setting:
+        parts += [name.encode(), _canonical(value)]
+    parts.append(str(replicate).encode())
+    return _digest(parts)
+
+
+def seed_of(*parts: str | int) -> int:
+    """Returns a seed in [0, 2**32) that the parts determine, alike on every machine."""
+    return int(_digest(f"{type(p).__name__}:{p}".encode() for p in parts)[:8], 16)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One measurement that a packet promises."""
+
+    setting: Setting
+    level: int
+    replicate: int
+
+
+@dataclass(frozen=True)
+class Packet:
+    """Work sent to a device at once.
+
+    Attributes:
+        id: "search:step:index".
+        phase: Tuning or measuring.
+        settings: The hyperparameters to run.
+        levels: The levels to run each of them at.
+        replicates: The replicates to run each of those on.
+    """
+
+    id: str
+    phase: Phase
+    settings: tuple[Setting, ...]
+    levels: tuple[int, ...]
+    replicates: tuple[int, ...]
+
+    def members(self) -> Iterator[Member]:
+        """Yields every combination of a setting, a level and a replicate."""
+        for combination in itertools.product(self.settings, self.levels, self.replicates):
+            yield Member(*combination)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Bounds of U_larger - U_smaller for two measured levels.
+
+    Attributes:
+        smaller: The smaller level.
+        larger: The larger level.
+        replicates: Pairs that it rests on.
+        estimate: The estimated difference; positive favours the larger level.
+        low: One-sided lower bound; -inf where nothing can be said.
+        high: One-sided upper bound; inf where nothing can be said.
+    """
+
+    smaller: int
+    larger: int
+    replicates: int
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a decision was taken on, so that it can be checked later.
+
+    Attributes:
+        measurements: Number of final measurements that it read.
+        digest: SHA-256 over their ids, outcomes and scores in canonical order.
+        comparisons: The bounds that it saw.
+    """
+
+    measurements: int
+    digest: str
+    comparisons: tuple[Comparison, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlanStep:
+    """A decision of the policy, committed before anything of it is dispatched."""
+
+    search: str
+    number: int
+    kind: StepKind
+    decision: str
+    policy: str
+    packets: tuple[Packet, ...] = ()
+    look: Look | None = None
+    conclusion: Conclusion | None = None
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One candidate on one replicate: the final row of its id.
+
+    Attributes:
+        scores: Metric name to value on the validation split or the test.
+        train_scores: The same on what it was trained on.
+        parameters: Number of fitted parameters (a forest: nodes).
+        standalone_device_seconds: What this level costs alone.
+        billed_device_seconds: What was spent on it; adds up to the job's bill.
+        error: Why it did not complete.
+        packet: The packet that brought it.
+        packet_attempt: Which try at that packet.
+        record_time: When the coordinator recorded it.
+    """
+
+    id: str
+    search: str
+    phase: Phase
+    level: int
+    setting: Setting
+    replicate: int
+    outcome: Outcome
+    scores: Mapping[str, float] = field(default_factory=dict)
+    train_scores: Mapping[str, float] = field(default_factory=dict)
+    parameters: int = 0
+    standalone_device_seconds: float = 0.0
+    billed_device_seconds: float = 0.0
+    error: str = ""
+    packet: str = ""
+    packet_attempt: int = 0
+    record_time: datetime | None = None
+
+    def same_result(self, other: Measurement) -> bool:
+        """Tells whether both say the same: id, outcome and scores, not cost or place."""
+        return (
+            self.id == other.id
+            and self.outcome == other.outcome
+            and _bits(self.scores) == _bits(other.scores)
+        )
+
+
+def _bits(scores: Mapping[str, float]) -> dict[str, bytes]:
+    """Returns the scores' bytes, by which NaN equals NaN and 0.0 is not -0.0."""
+    return {name: struct.pack(">d", value) for name, value in scores.items()}
+
+
+def record_digest(measurements: Iterable[Measurement]) -> str:
+    """Returns a digest of ids, outcomes and scores that doesn't depend on their order.
+
+    Two records are equal (design.md) exactly where their digests are.
+    """
+    rows = []
+    for m in measurements:
+        scores = b"".join(k.encode() + b"=" + v for k, v in sorted(_bits(m.scores).items()))
+        rows.append(m.id.encode() + b"|" + m.outcome.value.encode() + b"|" + scores)
+    return _digest(sorted(rows))
+
+
+@dataclass(frozen=True)
+class PacketAttempt:
+    """One try at a packet: where, how long, what it cost, how it ended."""
+
+    packet: str
+    number: int
+    runner_attempt: int
+    node: str
+    device_type: str
+    start_time: datetime
+    end_time: datetime
+    billed_device_seconds: float
+    outcome: PacketOutcome
+    error: str = ""

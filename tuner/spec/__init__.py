@@ -1,0 +1,29 @@
+"""The job spec and its parts: the one place where form is judged.
+
+Client and coordinator judge by these same models, so YAML, JSON, Python and
+the wire give the same spec or the same errors. What can only be known by
+looking at the data is judged by the runner.
+"""
+
+from tuner.spec.job import JobSpec
+from tuner.spec.parts import BlobFile, Budget, Dataset, Measuring, Resources, Split, Tuning
+from tuner.spec.problems import spec_error
+from tuner.spec.search import Search
+from tuner.spec.space import Between, Choices, Fixed, Range
+
+__all__ = [
+    "Between",
+    "BlobFile",
+    "Budget",
+    "Choices",
+    "Dataset",
+    "Fixed",
+    "JobSpec",
+    "Measuring",
+    "Range",
+    "Resources",
+    "Search",
+    "Split",
+    "Tuning",
+    "spec_error",
+]

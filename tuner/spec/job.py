@@ -1,0 +1,184 @@
+"""The job spec: what a person submits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+import pydantic
+import yaml
+from pydantic import Field, field_validator, model_validator
+
+from tuner import catalog
+from tuner.curve import Question
+from tuner.errors import Status, TunerError, Violation
+from tuner.spec.parts import Budget, Dataset, Measuring, Part, Resources, Split, Tuning
+from tuner.spec.problems import Problems, spec_error
+from tuner.spec.search import Search, known_metric
+
+MAX_SEARCHES = 64
+
+_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+
+
+class JobSpec(Part):
+    """What a person submits: one data set, some searches, a budget.
+
+    The shortest spec is a data set and one search.
+
+    Attributes:
+        name: What people call it; need not be unique.
+        namespace: Whose it is.
+        margin: The least gain per doubling of capacity that is worth having,
+            in the metric's units.
+        alpha: The share of verdicts that may be wrong.
+        patience: Larger levels that must be measured before one can plateau.
+        metric: What every search is judged on; each axis's usual one if omitted.
+        direction: Which way is better; follows from the metric.
+        seed: Everything random follows from it.
+        baseline: The cheap learner that runs beside the searches; None for none.
+    """
+
+    name: str = Field("", max_length=100)
+    namespace: str = Field("default", pattern=_NAME)
+    dataset: Dataset
+    split: Split = Split()
+    protocol: Literal["holdout"] = "holdout"
+    margin: float = Field(0.01, gt=0, lt=1)
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    patience: int = Field(2, ge=1, le=10)
+    metric: str = ""
+    direction: Literal["", "minimize", "maximize"] = ""
+    seed: int = Field(0, ge=0, lt=2**63)
+    searches: tuple[Search, ...] = Field(min_length=1, max_length=MAX_SEARCHES)
+    tuning: Tuning = Tuning()
+    measuring: Measuring = Measuring()
+    resources: Resources = Resources()
+    budget: Budget = Budget()
+    baseline: str | None = "perceptron"
+
+    @field_validator("metric")
+    @classmethod
+    def _known_metric(cls, value: str) -> str:
+        return known_metric(value)
+
+    @field_validator("baseline")
+    @classmethod
+    def _known_baseline(cls, value: str | None) -> str | None:
+        cheap = [name for name, learner in catalog.LEARNERS.items() if learner.baseline]
+        if value is not None and value not in cheap:
+            raise ValueError(f"{value!r} is no baseline; there are {', '.join(cheap)}, or null")
+        return value
+
+    @field_validator("searches")
+    @classmethod
+    def _distinct(cls, value: tuple[Search, ...]) -> tuple[Search, ...]:
+        seen: dict[str, int] = {}
+        for index, search in enumerate(value):
+            if search.key in seen:
+                problem = (
+                    f"searches[{seen[search.key]}] is called {search.key!r} too; "
+                    "give one of them another key"
+                )
+                raise Problems([Violation(f"[{index}].key", problem)])
+            seen[search.key] = index
+        return value
+
+    @model_validator(mode="after")
+    def _hand_down(self) -> Self:
+        """Gives every search its metric and direction: its own, the job's, or the usual one."""
+        if self.direction and self.metric:
+            direction = catalog.METRICS[self.metric].direction
+            if self.direction != direction:
+                problem = f"{self.metric} is better when you {direction} it"
+                raise Problems([Violation("direction", problem)])
+        searches = []
+        for index, search in enumerate(self.searches):
+            metric = search.metric or self.metric or search.usual_metric
+            direction = catalog.METRICS[metric].direction
+            wanted = search.direction or self.direction
+            if wanted and wanted != direction:
+                problem = f"{metric} is better when you {direction} it"
+                raise Problems([Violation(f"searches[{index}].direction", problem)])
+            searches.append(search.model_copy(update={"metric": metric, "direction": direction}))
+        object.__setattr__(self, "searches", tuple(searches))
+        return self
+
+    @property
+    def baseline_search(self) -> Search | None:
+        """The search of the baseline, or None where there is none or it is searched anyway."""
+        if self.baseline is None or any(s.learner == self.baseline for s in self.searches):
+            return None
+        metric = self.metric or self.searches[0].metric
+        key = self.baseline
+        while any(search.key == key for search in self.searches):
+            key += "-baseline"
+        direction = catalog.METRICS[metric].direction
+        return Search(self.baseline, metric=metric, direction=direction, key=key)
+
+    def all_searches(self) -> tuple[Search, ...]:
+        """Returns the searches and the baseline's."""
+        baseline = self.baseline_search
+        return self.searches if baseline is None else (*self.searches, baseline)
+
+    def search(self, key: str) -> Search:
+        """Returns the search of that key. Raises KeyError where there is none."""
+        for search in self.all_searches():
+            if search.key == key:
+                return search
+        raise KeyError(key)
+
+    def question(self, key: str) -> Question:
+        """Returns what the search of that key asks. Raises KeyError where there is none."""
+        search = self.search(key)
+        return Question(
+            search=search.key,
+            learner=search.learner,
+            axis=search.axis,
+            levels=search.levels,
+            metric=search.metric,
+            direction=search.direction or "minimize",
+            margin=self.margin,
+            alpha=self.alpha,
+            patience=self.patience,
+            baseline=search == self.baseline_search,
+        )
+
+    @classmethod
+    def parse(cls, data: object) -> JobSpec:
+        """Judges plain data.
+
+        Raises:
+            TunerError: INVALID_ARGUMENT, with the path of every field at fault.
+        """
+        try:
+            return cls.model_validate(data)
+        except pydantic.ValidationError as error:
+            raise spec_error(error) from error
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> JobSpec:
+        """Reads a spec from a YAML or JSON file; paths in it are relative to its folder.
+
+        Raises:
+            TunerError: INVALID_ARGUMENT where it can't be read or isn't valid.
+        """
+        path = Path(path)
+        try:
+            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise _bad_file(path, f"can't be read: {error}") from error
+        except yaml.YAMLError as error:
+            raise _bad_file(path, f"is not YAML or JSON: {error}") from error
+        if not isinstance(data, dict):
+            raise _bad_file(path, "must hold a mapping with at least `dataset` and `searches`")
+        spec = cls.parse(data)
+        local = path.parent / spec.dataset.path
+        if spec.dataset.path and not Path(spec.dataset.path).is_absolute() and local.exists():
+            dataset = spec.dataset.model_copy(update={"path": str(local)})
+            spec = spec.model_copy(update={"dataset": dataset})
+        return spec
+
+
+def _bad_file(path: Path, problem: str) -> TunerError:
+    return TunerError(Status.INVALID_ARGUMENT, "BAD_SPEC_FILE", f"{path} {problem}")

@@ -1,0 +1,153 @@
+"""The parts of a spec that stand alone: data, splits, tuning, measuring, resources, budget."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from tuner import catalog
+
+
+class Part(BaseModel):
+    """A part of a spec: unknown keys are refused, nothing changes once made."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True
+    )
+
+
+class BlobFile(Part):
+    """A file whose content the coordinator holds."""
+
+    name: str = Field(min_length=1, max_length=255, pattern=r"^[^/\\\x00]+$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size_bytes: int = Field(ge=0)
+
+
+class Dataset(Part):
+    """Where the data comes from: `digits`, `npz:FILE`, `idx:FOLDER`.
+
+    Attributes:
+        source: A source of the catalog.
+        path: A file or folder. A client that finds it uploads it; else it is a
+            path on the cluster, below one of the operator's data roots.
+        files: The uploaded files; filled in by the client.
+    """
+
+    source: str
+    path: str = ""
+    files: tuple[BlobFile, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        if isinstance(value, str):
+            source, _, path = value.partition(":")
+            return {"source": source, "path": path}
+        return value
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        source = catalog.SOURCES.get(self.source)
+        if source is None:
+            raise ValueError(
+                f"there is no data source {self.source!r}; there are "
+                + ", ".join(_spelled(s) for s in catalog.SOURCES.values())
+            )
+        if source.path == "none" and (self.path or self.files):
+            raise ValueError(f"{self.source!r} takes no path; write just {self.source!r}")
+        if source.path != "none" and not (self.path or self.files):
+            raise ValueError(f"{self.source!r} needs a {source.path}; write {_spelled(source)}")
+        return self
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.path}" if self.path else self.source
+
+
+def _spelled(source: catalog.Source) -> str:
+    return source.name if source.path == "none" else f"{source.name}:{source.path.upper()}"
+
+
+class Split(Part):
+    """How the data is divided: test, and training and validation parts of the rest.
+
+    Attributes:
+        test_fraction: Share set aside as the test where the data has no test part.
+        validation_fraction: Share of the rest that tuning scores on.
+        train_fraction: Share of the rest that each measuring replicate trains on.
+        train_limit: Use at most this many examples outside the test (stratified).
+    """
+
+    test_fraction: float = Field(0.25, gt=0, lt=1)
+    validation_fraction: float = Field(0.25, gt=0, lt=1)
+    train_fraction: float = Field(0.9, gt=0, le=1)
+    train_limit: int | None = Field(None, ge=10)
+
+
+class Tuning(Part):
+    """How the other hyperparameters are chosen at every level.
+
+    Attributes:
+        trials: Candidates tried at every level.
+        generation: Candidates that one plan step proposes at once. The record
+            depends on it, and never on the number of workers.
+        sampler: Optuna's sampler.
+    """
+
+    trials: int = Field(8, ge=1, le=10_000)
+    generation: int = Field(4, ge=1, le=1_000)
+    sampler: Literal["tpe", "gp", "random"] = "tpe"
+
+
+class Measuring(Part):
+    """How often the chosen candidate is measured.
+
+    Attributes:
+        min_replicates: Fresh seeds that every level gets.
+        max_replicates: Most that a level gets.
+        batch: Replicates that one plan step adds to a level.
+    """
+
+    min_replicates: int = Field(4, ge=2, le=1_000)
+    max_replicates: int = Field(20, ge=2, le=1_000)
+    batch: int = Field(2, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.max_replicates < self.min_replicates:
+            raise ValueError(
+                f"max_replicates is {self.max_replicates}, less than min_replicates, "
+                f"{self.min_replicates}; make it at least as large"
+            )
+        return self
+
+
+class Resources(Part):
+    """What a slot, the place where one packet runs, reserves.
+
+    Attributes:
+        cpus: Processor cores a slot.
+        gpus: Devices a slot; may be a fraction.
+        threads: Threads that a learner may use; fixes the results bit for bit.
+        slots: Most slots at once; None is as many as fit.
+        packet_timeout_seconds: A packet that takes longer is stopped.
+    """
+
+    cpus: float = Field(1.0, gt=0, le=1024)
+    gpus: float = Field(0.0, ge=0, le=64)
+    threads: int = Field(1, ge=1, le=1024)
+    slots: int | None = Field(None, ge=1, le=100_000)
+    packet_timeout_seconds: float = Field(3600.0, gt=0, le=30 * 86400)
+
+
+class Budget(Part):
+    """External stops. What is reached first ends the job with what it knows.
+
+    Attributes:
+        device_hours: Bill at which the job stops.
+        wall_clock_hours: Time since it first ran at which the job stops.
+    """
+
+    device_hours: float | None = Field(None, gt=0)
+    wall_clock_hours: float | None = Field(None, gt=0)

@@ -1,0 +1,164 @@
+"""A search: one learner swept along one axis."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from tuner import catalog
+from tuner.errors import Violation
+from tuner.spec.parts import Part
+from tuner.spec.problems import Problems
+from tuner.spec.space import Fixed, Range, narrowed, problem_with
+
+MAX_LEVELS = 64
+
+
+class Search(Part):
+    """One learner swept along one axis.
+
+    Attributes:
+        learner: A learner of the catalog.
+        axis: The capacity being searched; the learner's first where omitted.
+        levels: The ladder, rising; the axis's usual one where omitted.
+        space: Narrows or fixes hyperparameters: `3` fixes, `{low:, high:}`
+            narrows, `{choices: [...]}` lists.
+        metric: What this search is judged on; the job's where omitted, else the
+            axis's usual one. Always set in the searches of a job spec.
+        direction: Which way is better; follows from the metric.
+        key: How the search is called in results; "learner/axis" unless given.
+    """
+
+    learner: str
+    axis: str = ""
+    levels: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    space: Mapping[str, Range] = Field(default_factory=dict)
+    metric: str = ""
+    direction: Literal["", "minimize", "maximize"] = ""
+    key: str = Field("", max_length=100, pattern=r"^[A-Za-z0-9_./-]*$")
+
+    def __init__(self, learner: str | None = None, /, **data: Any) -> None:
+        """Takes the learner by position or by name."""
+        if learner is not None:
+            data["learner"] = learner
+        super().__init__(**data)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        data = dict(value)
+        learner = catalog.LEARNERS.get(str(data.get("learner")))
+        if learner is None:
+            return data
+        if not data.get("axis"):
+            data["axis"] = learner.axes[0].name if learner.axes else ""
+        axis = learner.axis(str(data["axis"]))
+        if not data.get("levels"):
+            data["levels"] = axis.default_levels if axis else (1,)
+        if not data.get("key"):
+            data["key"] = f"{learner.name}/{data['axis']}" if data["axis"] else learner.name
+        return data
+
+    @field_validator("learner")
+    @classmethod
+    def _known_learner(cls, value: str) -> str:
+        if value not in catalog.LEARNERS:
+            raise ValueError(f"there is no learner {value!r}; there are {_listed()}")
+        return value
+
+    @field_validator("metric")
+    @classmethod
+    def _known_metric(cls, value: str) -> str:
+        return known_metric(value)
+
+    @field_validator("levels")
+    @classmethod
+    def _ladder(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(value) > MAX_LEVELS:
+            raise ValueError(f"{len(value)} levels are too many; give at most {MAX_LEVELS}")
+        for below, above in itertools.pairwise(value):
+            if above == below:
+                raise ValueError(f"{above} is repeated; give each level once")
+            if above < below:
+                raise ValueError(
+                    f"{above} stands behind {below}; give the levels from small to large: "
+                    f"{sorted(set(value))}"
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        learner = catalog.LEARNERS[self.learner]
+        problems = []
+        axis = learner.axis(self.axis)
+        if axis is None and (self.axis or learner.axes):
+            known = ", ".join(a.name for a in learner.axes) or "none: leave the axis out"
+            problems.append(
+                Violation("axis", f"{self.learner} has no axis {self.axis!r}; it has {known}")
+            )
+        elif axis is None:
+            if self.levels != (1,):
+                problems.append(
+                    Violation("levels", f"{self.learner} has no axis, so it takes no levels")
+                )
+        else:
+            problems += _check_levels(axis, self.levels)
+        metric = catalog.METRICS.get(self.metric)
+        if metric and self.direction not in ("", metric.direction):
+            problems.append(
+                Violation("direction", f"{self.metric} is better when you {metric.direction} it")
+            )
+        for name, entry in self.space.items():
+            known_range = learner.hyperparameters.get(name)
+            if known_range is None or name == self.axis:
+                names = ", ".join(n for n in learner.hyperparameters if n != self.axis)
+                problem = f"{self.learner} has no hyperparameter {name!r} here; it has {names}"
+                problems.append(Violation(f"space.{name}", problem))
+            elif problem := problem_with(entry, known_range):
+                problems.append(Violation(f"space.{name}", problem))
+        if problems:
+            raise Problems(problems)
+        return self
+
+    @property
+    def usual_metric(self) -> str:
+        """The metric that the axis is judged on where nobody names one."""
+        axis = catalog.LEARNERS[self.learner].axis(self.axis)
+        return axis.metric if axis else "error"
+
+    def ranges(self) -> dict[str, Fixed | catalog.Hyperparameter]:
+        """Returns what every hyperparameter may be: a fixed value or a range to tune in."""
+        learner = catalog.LEARNERS[self.learner]
+        return {
+            name: narrowed(known, self.space.get(name))
+            for name, known in sorted(learner.hyperparameters.items())
+            if name != self.axis
+        }
+
+
+def _check_levels(axis: catalog.Axis, levels: tuple[int, ...]) -> list[Violation]:
+    if len(levels) < 2:
+        return [Violation("levels", "a search compares levels; give at least two")]
+    outside = [level for level in levels if not axis.low <= level <= axis.high]
+    if outside:
+        allowed = f"{axis.low} to {axis.high}"
+        return [
+            Violation("levels", f"{outside[0]} is outside of what {axis.name} can be: {allowed}")
+        ]
+    return []
+
+
+def _listed() -> str:
+    return ", ".join(name for name, known in catalog.LEARNERS.items() if known.listed)
+
+
+def known_metric(value: str) -> str:
+    """Returns the metric's name, judged. Raises ValueError where there is none such."""
+    if value and value not in catalog.METRICS:
+        raise ValueError(f"there is no metric {value!r}; there are {', '.join(catalog.METRICS)}")
+    return value

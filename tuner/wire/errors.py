@@ -1,0 +1,71 @@
+"""TunerError over a gRPC status with google.rpc details (AIP-193), and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from tuner.errors import Status, TunerError, Violation
+
+DOMAIN = "tuner"
+
+
+def to_status(error: TunerError) -> status_pb2.Status:
+    """Returns the error as a google.rpc.Status with ErrorInfo and BadRequest."""
+    status = status_pb2.Status(code=code_pb2.Code.Value(error.status.value), message=error.message)
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN)
+    status.details.append(_packed(info))
+    if error.violations:
+        request = error_details_pb2.BadRequest(
+            field_violations=[
+                error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.problem)
+                for v in error.violations
+            ]
+        )
+        status.details.append(_packed(request))
+    return status
+
+
+def _packed(
+    detail: error_details_pb2.ErrorInfo | error_details_pb2.BadRequest,
+) -> any_pb2.Any:
+    packed = any_pb2.Any()
+    packed.Pack(detail)
+    return packed
+
+
+async def abort(context: grpc.aio.ServicerContext[Any, Any], error: TunerError) -> None:
+    """Ends the call with the error. Always raises."""
+    status = rpc_status.to_status(to_status(error))
+    await context.abort(status.code, status.details or "", status.trailing_metadata or ())
+
+
+def from_rpc_error(error: grpc.RpcError) -> TunerError:
+    """Returns what the server meant; a transport's own failure keeps its status."""
+    code = error.code() if isinstance(error, grpc.Call) else grpc.StatusCode.UNKNOWN
+    text = (error.details() if isinstance(error, grpc.Call) else None) or "the call failed"
+    try:
+        status = Status(code.name)
+    except ValueError:
+        status = Status.INTERNAL
+    reason, violations = code.name, []
+    for detail in _details(error):
+        info, request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        if detail.Unpack(info):
+            reason = info.reason
+        elif detail.Unpack(request):
+            violations += [Violation(v.field, v.description) for v in request.field_violations]
+    return TunerError(status, reason, text, violations)
+
+
+def _details(error: grpc.RpcError) -> list[any_pb2.Any]:
+    if not isinstance(error, grpc.Call):
+        return []
+    for key, value in error.trailing_metadata() or ():
+        if key == "grpc-status-details-bin" and isinstance(value, bytes):
+            return list(status_pb2.Status.FromString(value).details)
+    return []

@@ -1,0 +1,193 @@
+"""Job specs over the wire. Form is judged by `tuner.spec` on arrival."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tuner.catalog import Value
+from tuner.errors import invalid
+from tuner.record import Setting, make_setting
+from tuner.spec import Between, Choices, Fixed, JobSpec, Range
+from tuner.v1 import spec_pb2 as pb
+
+DIRECTIONS = {
+    "": pb.DIRECTION_UNSPECIFIED,
+    "minimize": pb.DIRECTION_MINIMIZE,
+    "maximize": pb.DIRECTION_MAXIMIZE,
+}
+_DIRECTION_NAMES = {number: name for name, number in DIRECTIONS.items()}
+
+
+def direction_name(number: int) -> str:
+    """Returns "minimize", "maximize" or, where unspecified or unknown, ""."""
+    return _DIRECTION_NAMES.get(number, "")  # type: ignore[call-overload, no-any-return]
+
+
+def value_to_wire(value: Value) -> pb.Value:
+    """Returns the value in the field of its own type."""
+    if isinstance(value, bool):
+        return pb.Value(bool_value=value)
+    if isinstance(value, int):
+        return pb.Value(int_value=value)
+    if isinstance(value, float):
+        return pb.Value(float_value=value)
+    return pb.Value(string_value=value)
+
+
+def value_from_wire(message: pb.Value, field: str = "value") -> Value:
+    """Returns the value. Raises TunerError, INVALID_ARGUMENT, where none is set."""
+    kind = message.WhichOneof("kind")
+    if kind is None:
+        raise invalid(field, "has no value; set one of its kinds")
+    value: Value = getattr(message, kind)
+    return value
+
+
+def setting_to_wire(setting: Setting) -> list[pb.Hyperparameter]:
+    """Returns the hyperparameters in their canonical order."""
+    return [pb.Hyperparameter(name=n, value=value_to_wire(v)) for n, v in setting]
+
+
+def setting_from_wire(messages: Any) -> Setting:
+    """Returns the setting of repeated Hyperparameter messages."""
+    return make_setting({m.name: value_from_wire(m.value, m.name) for m in messages})
+
+
+def _range_to_wire(name: str, entry: Range) -> pb.SpaceEntry:
+    if isinstance(entry, Fixed):
+        return pb.SpaceEntry(name=name, fixed=value_to_wire(entry.fixed))
+    if isinstance(entry, Between):
+        return pb.SpaceEntry(name=name, between=pb.NumberRange(low=entry.low, high=entry.high))
+    values = [value_to_wire(v) for v in entry.choices]
+    return pb.SpaceEntry(name=name, choices=pb.Choices(values=values))
+
+
+def _range_from_wire(entry: pb.SpaceEntry, field: str) -> dict[str, Any]:
+    kind = entry.WhichOneof("range")
+    if kind == "fixed":
+        return {"fixed": value_from_wire(entry.fixed, field)}
+    if kind == "between":
+        return {"low": entry.between.low, "high": entry.between.high}
+    if kind == "choices":
+        return {"choices": tuple(value_from_wire(v, field) for v in entry.choices.values)}
+    raise invalid(field, "has no range; set fixed, between or choices")
+
+
+def spec_to_wire(spec: JobSpec) -> pb.JobSpec:
+    """Returns the spec as a message."""
+    data = spec.dataset
+    return pb.JobSpec(
+        display_name=spec.name,
+        namespace=spec.namespace,
+        dataset=pb.DatasetSpec(
+            source=data.source,
+            path=data.path,
+            files=[
+                pb.BlobFile(name=f.name, sha256=f.sha256, size_bytes=f.size_bytes)
+                for f in data.files
+            ],
+        ),
+        split=pb.SplitSpec(
+            test_fraction=spec.split.test_fraction,
+            validation_fraction=spec.split.validation_fraction,
+            train_fraction=spec.split.train_fraction,
+            train_limit=spec.split.train_limit or 0,
+        ),
+        protocol=spec.protocol,
+        margin=spec.margin,
+        alpha=spec.alpha,
+        patience=spec.patience,
+        metric=spec.metric,
+        direction=DIRECTIONS[spec.direction],
+        seed=spec.seed,
+        searches=[
+            pb.SearchSpec(
+                key=search.key,
+                learner=search.learner,
+                axis=search.axis,
+                levels=search.levels,
+                space=[_range_to_wire(n, e) for n, e in sorted(search.space.items())],
+                metric=search.metric,
+                direction=DIRECTIONS[search.direction],
+            )
+            for search in spec.searches
+        ],
+        tuning=pb.TuningSpec(**spec.tuning.model_dump()),
+        measuring=pb.MeasuringSpec(**spec.measuring.model_dump()),
+        resources=pb.ResourcesSpec(
+            **spec.resources.model_dump(exclude={"slots"}), slots=spec.resources.slots or 0
+        ),
+        budget=pb.BudgetSpec(
+            device_hours=spec.budget.device_hours or 0,
+            wall_clock_hours=spec.budget.wall_clock_hours or 0,
+        ),
+        baseline=spec.baseline or "",
+    )
+
+
+def spec_from_wire(message: pb.JobSpec) -> JobSpec:
+    """Returns the spec, judged. A field that isn't set takes the spec's default.
+
+    Raises:
+        TunerError: INVALID_ARGUMENT, with the path of every field at fault.
+    """
+    searches = [
+        {
+            "key": search.key,
+            "learner": search.learner,
+            "axis": search.axis,
+            "levels": tuple(search.levels),
+            "space": {
+                entry.name: _range_from_wire(entry, f"searches[{i}].space.{entry.name}")
+                for entry in search.space
+            },
+            "metric": search.metric,
+            "direction": direction_name(search.direction),
+        }
+        for i, search in enumerate(message.searches)
+    ]
+    data: dict[str, Any] = {
+        "name": message.display_name,
+        "dataset": {
+            "source": message.dataset.source,
+            "path": message.dataset.path,
+            "files": tuple(
+                {"name": f.name, "sha256": f.sha256, "size_bytes": f.size_bytes}
+                for f in message.dataset.files
+            ),
+        },
+        "searches": searches,
+        "metric": message.metric,
+        "direction": direction_name(message.direction),
+        "seed": message.seed,
+        "baseline": message.baseline or None,
+        "split": _set_fields(message.split),
+        "tuning": _set_fields(message.tuning),
+        "measuring": _set_fields(message.measuring),
+        "budget": _set_fields(message.budget),
+        "resources": _set_fields(message.resources),
+    }
+    if message.HasField("resources"):
+        data["resources"]["gpus"] = message.resources.gpus
+    for name in ("namespace", "protocol", "margin", "alpha", "patience"):
+        if value := getattr(message, name):
+            data[name] = value
+    return JobSpec.parse(data)
+
+
+def _set_fields(message: Any) -> dict[str, Any]:
+    """Returns the fields that differ from the wire's zero, which means "not set"."""
+    return {field.name: value for field, value in message.ListFields()}
+
+
+__all__ = [
+    "DIRECTIONS",
+    "Choices",
+    "direction_name",
+    "setting_from_wire",
+    "setting_to_wire",
+    "spec_from_wire",
+    "spec_to_wire",
+    "value_from_wire",
+    "value_to_wire",
+]
