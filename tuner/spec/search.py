@@ -119,8 +119,8 @@ class Search(Part):
                 names = ", ".join(n for n in learner.hyperparameters if n != self.axis)
                 problem = f"{self.learner} has no hyperparameter {name!r} here; it has {names}"
                 problems.append(Violation(f"space.{name}", problem))
-            elif problem := problem_with(entry, known_range):
-                problems.append(Violation(f"space.{name}", problem))
+            elif wrong := problem_with(entry, known_range):
+                problems.append(Violation(f"space.{name}", wrong))
         if problems:
             raise Problems(problems)
         return self
