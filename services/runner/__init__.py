@@ -1,0 +1,1 @@
+"""The runner: the driver of one job, run as a Ray job."""

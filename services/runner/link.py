@@ -1,0 +1,206 @@
+"""The runner's line to the coordinator: RunnerService as plain calls on plain types."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import grpc
+
+from tuner.errors import Status, TunerError
+from tuner.record import Measurement, PacketAttempt, PlanStep
+from tuner.spec import JobSpec
+from tuner.v1 import runner_service_pb2 as pb
+from tuner.v1.runner_service_pb2_grpc import RunnerServiceStub
+from tuner.wire import errors, record
+from tuner.wire.spec import spec_from_wire
+
+CALL_SECONDS = 30.0
+"""Deadline of a call."""
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.1, 3.0
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass
+class Assignment:
+    """What the runner is to do, and what was done before it."""
+
+    spec: JobSpec
+    data_roots: tuple[str, ...]
+    slots: int
+    elapsed_seconds: float
+    billed_device_seconds: float
+    steps: list[PlanStep]
+    measurements: list[Measurement]
+
+
+@dataclass(frozen=True)
+class Order:
+    """The coordinator's answer to a heartbeat."""
+
+    directive: pb.Directive
+    slots: int
+
+
+class CoordinatorLink:
+    """Calls of one attempt. Every call has a deadline; only UNAVAILABLE is tried again."""
+
+    def __init__(self, address: str, job: str, patience_seconds: float) -> None:
+        """Opens the channel; nothing is called yet."""
+        self._channel = grpc.insecure_channel(
+            address,
+            options=[
+                ("grpc.max_receive_message_length", 64 * 2**20),
+                ("grpc.max_reconnect_backoff_ms", 2000),
+            ],
+        )
+        self._stub = RunnerServiceStub(self._channel)
+        self._job = job
+        self._patience = patience_seconds
+        self._attempt = pb.AttemptRef(job=job)
+        self._token = ""
+        self._stopped = threading.Event()
+        self.heartbeat_seconds = 1.0
+
+    @property
+    def attempt(self) -> int:
+        """The attempt's number, known once enrolled."""
+        return self._attempt.attempt
+
+    def close(self) -> None:
+        """Gives up calls that wait, and closes the channel."""
+        self._stopped.set()
+        self._channel.close()
+
+    def enrol(self, code: str) -> None:
+        """Exchanges the code for the attempt's token.
+
+        Raises:
+            TunerError: FAILED_PRECONDITION where the code was used or is too old.
+        """
+        request = pb.EnrolRequest(job=self._job, code=code)
+        answer = self._call(lambda: self._stub.Enrol(request, timeout=CALL_SECONDS))
+        self._attempt = answer.attempt
+        self._token = answer.token
+        self.heartbeat_seconds = answer.heartbeat_seconds
+
+    def assignment(self) -> Assignment:
+        """Returns the spec, the plan and every measurement so far."""
+        return self._call(self._read_assignment)
+
+    def _read_assignment(self) -> Assignment:
+        request = pb.GetAssignmentRequest(attempt=self._attempt)
+        stream = self._stub.GetAssignment(
+            request, timeout=10 * CALL_SECONDS, metadata=self._metadata
+        )
+        first = next(stream)
+        assignment = Assignment(
+            spec=spec_from_wire(first.spec),
+            data_roots=tuple(first.data_roots),
+            slots=first.slots,
+            elapsed_seconds=first.elapsed_seconds,
+            billed_device_seconds=first.billed_device_seconds,
+            steps=[],
+            measurements=[],
+        )
+        for part in _chained(first, stream):
+            assignment.steps += [record.step_from_wire(s) for s in part.plan_steps]
+            assignment.measurements += [record.measurement_from_wire(m) for m in part.measurements]
+        return assignment
+
+    def commit(self, step: PlanStep) -> None:
+        """Commits a plan step.
+
+        Raises:
+            TunerError: ABORTED where another step has its number; FAILED_PRECONDITION
+                where this attempt has been superseded.
+        """
+        request = pb.CommitPlanStepRequest(attempt=self._attempt, step=record.step_to_wire(step))
+        self._call(
+            lambda: self._stub.CommitPlanStep(
+                request, timeout=CALL_SECONDS, metadata=self._metadata
+            )
+        )
+
+    def record(
+        self, measurements: Sequence[Measurement], attempts: Sequence[PacketAttempt]
+    ) -> pb.RecordMeasurementsResponse:
+        """Records a batch; durable when it returns. Raises TunerError as `commit` does."""
+        request = pb.RecordMeasurementsRequest(
+            attempt=self._attempt,
+            measurements=[record.measurement_to_wire(m) for m in measurements],
+            packet_attempts=[record.packet_attempt_to_wire(a) for a in attempts],
+        )
+        return self._call(
+            lambda: self._stub.RecordMeasurements(
+                request, timeout=CALL_SECONDS, metadata=self._metadata
+            )
+        )
+
+    def heartbeat(self, slots_busy: int, packets_waiting: int) -> Order:
+        """Renews the lease. Raises TunerError as `commit` does."""
+        request = pb.HeartbeatRequest(
+            attempt=self._attempt, slots_busy=slots_busy, packets_waiting=packets_waiting
+        )
+        answer = self._call(
+            lambda: self._stub.Heartbeat(request, timeout=CALL_SECONDS, metadata=self._metadata)
+        )
+        return Order(answer.directive, answer.slots)
+
+    def finish(self, outcome: pb.AttemptOutcome, message: str = "", field: str = "") -> None:
+        """Says the last word. Raises TunerError as `commit` does."""
+        request = pb.FinishAttemptRequest(
+            attempt=self._attempt, outcome=outcome, field=field, message=message
+        )
+        self._call(
+            lambda: self._stub.FinishAttempt(request, timeout=CALL_SECONDS, metadata=self._metadata)
+        )
+
+    def fetch_blob(self, sha256: str) -> bytes:
+        """Returns a file of the data set. Raises TunerError, NOT_FOUND, where it is gone."""
+        request = pb.FetchBlobRequest(attempt=self._attempt, sha256=sha256)
+
+        def read() -> bytes:
+            stream = self._stub.FetchBlob(
+                request, timeout=10 * CALL_SECONDS, metadata=self._metadata
+            )
+            return b"".join(part.chunk for part in stream)
+
+        return self._call(read)
+
+    @property
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        return (("authorization", f"Bearer {self._token}"),)
+
+    def _call(self, call: Callable[[], _Answer]) -> _Answer:
+        """Calls, and calls again while the coordinator is UNAVAILABLE, with backoff and jitter."""
+        give_up = time.monotonic() + self._patience
+        wait = _FIRST_WAIT
+        while True:
+            try:
+                return call()
+            except grpc.RpcError as rpc_error:
+                error = errors.from_rpc_error(rpc_error)
+                if error.status is not Status.UNAVAILABLE or time.monotonic() > give_up:
+                    raise error from rpc_error
+                if self._stopped.wait(wait * random.uniform(0.5, 1.0)):
+                    raise error from rpc_error
+                wait = min(2 * wait, _LONGEST_WAIT)
+
+
+def _chained(
+    first: pb.GetAssignmentResponse, rest: Iterable[pb.GetAssignmentResponse]
+) -> Iterator[pb.GetAssignmentResponse]:
+    yield first
+    yield from rest
+
+
+def is_stale(error: TunerError) -> bool:
+    """Tells whether the error means that another attempt has taken over."""
+    return error.status in (Status.FAILED_PRECONDITION, Status.UNAUTHENTICATED)

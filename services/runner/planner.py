@@ -1,0 +1,243 @@
+"""Drives the policies: commits their steps, offers the packets, takes in the reports."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from services.runner.narration import Narrator
+from tuner.record import (
+    Conclusion,
+    Measurement,
+    Outcome,
+    PacketAttempt,
+    PacketOutcome,
+    PlanStep,
+)
+from tuner.search import Climb, SearchRecord
+from tuner.spec import JobSpec
+from tuner.trials.work import Report, Task
+
+COLLECT_SECONDS = 0.5
+"""Longest wait for reports before directives and budgets are looked at again."""
+
+MAX_LOSSES = 3
+"""Workers that a packet may take with it before it is called CRASHED itself."""
+
+
+class Packets(Protocol):
+    """The broker as the planner sees it."""
+
+    def offer(self, tasks: list[Task]) -> None:
+        """Takes packets to hand out."""
+        ...
+
+    def retry(self, task: Task) -> None:
+        """Puts a lost packet at the front, as its next try."""
+        ...
+
+    def collect(self, patience: float) -> list[Report]:
+        """Returns the reports since the last call."""
+        ...
+
+
+class Ledger(Protocol):
+    """The coordinator as the planner sees it."""
+
+    def commit(self, step: PlanStep) -> None:
+        """Commits a plan step; durable when it returns."""
+        ...
+
+    def add(self, measurements: Sequence[Measurement], attempts: Sequence[PacketAttempt]) -> None:
+        """Takes rows to record."""
+        ...
+
+    def flush(self) -> None:
+        """Waits until all rows are durable."""
+        ...
+
+
+class Planner:
+    """One job's searches, from their record to their conclusions."""
+
+    def __init__(
+        self,
+        job: str,
+        attempt: int,
+        spec: JobSpec,
+        steps: Sequence[PlanStep],
+        measurements: Sequence[Measurement],
+        packets: Packets,
+        ledger: Ledger,
+        narrator: Narrator,
+        elapsed_seconds: float,
+        billed_device_seconds: float,
+        refusals: dict[str, str],
+    ) -> None:
+        """Rebuilds the searches from what was recorded.
+
+        Args:
+            job: The job's resource name.
+            attempt: The runner's attempt.
+            spec: The job's spec.
+            steps: Every committed step, in order.
+            measurements: Every final measurement.
+            packets: The broker.
+            ledger: The coordinator.
+            narrator: Tells the climb.
+            elapsed_seconds: Since the job first ran.
+            billed_device_seconds: Spent so far.
+            refusals: By search, why its learner can't learn from the data.
+        """
+        self._job = job
+        self._attempt = attempt
+        self._spec = spec
+        self._packets = packets
+        self._ledger = ledger
+        self._narrator = narrator
+        self._refusals = refusals
+        self._start = time.monotonic() - elapsed_seconds
+        self._billed = billed_device_seconds
+        self._losses: dict[str, int] = {}
+        self._policies = {s.key: Climb(spec, s.key) for s in spec.all_searches()}
+        self._records = {key: SearchRecord(job, key) for key in self._policies}
+        self._owed: dict[str, set[str]] = {key: set() for key in self._policies}
+        for step in steps:
+            self._records[step.search].steps.append(step)
+        for m in measurements:
+            self._records[m.search].measurements[m.id] = m
+
+    @property
+    def done(self) -> bool:
+        """Whether every search has concluded."""
+        return all(record.concluded for record in self._records.values())
+
+    def run(self, stop: threading.Event, node_alive: Callable[[str], bool]) -> None:
+        """Goes on until every search has concluded or it is told to stop.
+
+        Args:
+            stop: Ends it between steps; what was recorded stays.
+            node_alive: Tells whether a node is still part of the cluster.
+
+        Raises:
+            TunerError: The coordinator refused a step or a batch.
+        """
+        for key, record in self._records.items():
+            self._offer(key, record)
+        while not stop.is_set():
+            for key, record in self._records.items():
+                if not self._owed[key] and not record.concluded:
+                    self._advance(key, record)
+            if self.done:
+                return
+            if any(self._owed.values()):
+                for report in self._packets.collect(COLLECT_SECONDS):
+                    self._take_in(report, node_alive)
+
+    def drain(self, node_alive: Callable[[str], bool]) -> None:
+        """Takes in the reports that have come, without deciding anything more."""
+        for report in self._packets.collect(0.0):
+            self._take_in(report, node_alive)
+        self._ledger.flush()
+
+    def _advance(self, key: str, record: SearchRecord) -> None:
+        """Decides the next step of a search, commits it, and offers its packets."""
+        policy = self._policies[key]
+        reason = self._out_of_budget()
+        if key in self._refusals:
+            step = policy.conclude(record, Conclusion.FAILED, self._refusals[key])
+        elif reason:
+            step = policy.conclude(record, Conclusion.BUDGET, reason)
+        else:
+            decided = policy.next_step(record)
+            assert decided is not None  # a search that has concluded isn't advanced
+            step = decided
+        # A step is durable only after all that it was decided on.
+        self._ledger.flush()
+        self._ledger.commit(step)
+        record.steps.append(step)
+        self._narrator.step(step)
+        self._offer(key, record)
+
+    def _offer(self, key: str, record: SearchRecord) -> None:
+        """Offers the packets of the last step that still owe a measurement."""
+        packets = record.unfinished()
+        self._owed[key] = {i for p in packets for i in record.ids(p)} - set(record.measurements)
+        search = self._spec.search(key)
+        tasks = [Task(p, self._job, key, search.learner, search.axis) for p in packets]
+        if tasks:
+            self._packets.offer(tasks)
+
+    def _out_of_budget(self) -> str:
+        """Returns why the job has to stop, or "" where its budget holds."""
+        budget = self._spec.budget
+        if budget.device_hours is not None and self._billed >= 3600 * budget.device_hours:
+            return f"the budget of {budget.device_hours:g} device-hours is spent"
+        hours = (time.monotonic() - self._start) / 3600
+        if budget.wall_clock_hours is not None and hours >= budget.wall_clock_hours:
+            return f"the budget of {budget.wall_clock_hours:g} hours is over"
+        return ""
+
+    def _take_in(self, report: Report, node_alive: Callable[[str], bool]) -> None:
+        """Records a try at a packet and, where it brought them, its measurements."""
+        task = report.task
+        self._billed += report.billed_device_seconds
+        measurements = report.measurements
+        if report.outcome is PacketOutcome.LOST:
+            measurements = self._judge_loss(report, node_alive)
+        record = self._records[task.search]
+        for m in measurements:
+            record.measurements.setdefault(m.id, m)
+            self._owed[task.search].discard(m.id)
+        self._ledger.add(
+            measurements,
+            [
+                PacketAttempt(
+                    packet=task.packet.id,
+                    number=task.attempt,
+                    runner_attempt=self._attempt,
+                    node=report.node,
+                    device_type=report.device_type,
+                    start_time=report.start_time,
+                    end_time=report.end_time,
+                    billed_device_seconds=report.billed_device_seconds,
+                    outcome=report.outcome,
+                    error=report.error,
+                )
+            ],
+        )
+        self._narrator.report(report, measurements)
+
+    def _judge_loss(
+        self, report: Report, node_alive: Callable[[str], bool]
+    ) -> tuple[Measurement, ...]:
+        """Offers a lost packet again, unless it has killed too many workers by itself.
+
+        A lost node is never the packet's fault; a worker that dies on a living
+        node may be.
+        """
+        task = report.task
+        if node_alive(report.node):
+            self._losses[task.packet.id] = self._losses.get(task.packet.id, 0) + 1
+        if self._losses.get(task.packet.id, 0) < MAX_LOSSES:
+            self._packets.retry(task)
+            return ()
+        record = self._records[task.search]
+        error = f"its worker died {MAX_LOSSES} times, last with: {report.error}"
+        return tuple(
+            Measurement(
+                id=record.id_of(task.packet.phase, member),
+                search=task.search,
+                phase=task.packet.phase,
+                level=member.level,
+                setting=member.setting,
+                replicate=member.replicate,
+                outcome=Outcome.CRASHED,
+                error=error,
+                packet=task.packet.id,
+                packet_attempt=task.attempt,
+            )
+            for member in task.packet.members()
+        )

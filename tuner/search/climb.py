@@ -1,0 +1,344 @@
+"""The climb: levels from cheap to dear until the returns say enough.
+
+At every level the other hyperparameters are tuned, then fresh replicates
+measure the winner. After every step the sufficiency rule of `tuner.returns`
+looks at all that is measured; where it doesn't conclude, replicates are added
+where the answer hangs, or the next level is climbed.
+
+On a nested axis one fit scores all levels, so there is nothing to climb: all
+levels are tuned and measured together, and only replicates are added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tuner import catalog
+from tuner.curve import VerdictOutcome
+from tuner.record import (
+    Conclusion,
+    Outcome,
+    Packet,
+    Phase,
+    PlanStep,
+    Setting,
+    StepKind,
+    seed_of,
+)
+from tuner.returns import Assessment, assess
+from tuner.search import words
+from tuner.search.record import SearchRecord
+from tuner.search.tuning import default_setting, is_fixed, propose
+from tuner.spec import JobSpec
+
+TUNING_REPLICATE = 0
+"""The split that every candidate is tuned on."""
+
+
+class Climb:
+    """The policy of one search. Its answer follows from the record alone."""
+
+    name = "climb/1"
+
+    def __init__(self, spec: JobSpec, key: str) -> None:
+        """Makes the policy of a search. Raises KeyError where the spec hasn't it."""
+        self._spec = spec
+        self._search = spec.search(key)
+        self._question = spec.question(key)
+        self._ranges = self._search.ranges()
+        axis = catalog.LEARNERS[self._search.learner].axis(self._search.axis)
+        self._nested = axis is not None and axis.nested
+        metric = catalog.METRICS[self._question.metric]
+        self._sign = 1.0 if metric.direction == "minimize" else -1.0
+
+    def next_step(self, record: SearchRecord) -> PlanStep | None:
+        """Returns the next decision; None where the search has concluded.
+
+        Raises:
+            KeyError: A measurement that was claimed isn't final yet.
+        """
+        if record.concluded:
+            return None
+        groups = self._groups()
+        touched = 0
+        while touched < len(groups) and self._begun(record, groups[touched]):
+            touched += 1
+        if touched:
+            step = self._finish_group(record, groups[touched - 1], groups[:touched])
+            if step is not None:
+                return step
+        return self._decide(record, groups, touched)
+
+    def conclude(self, record: SearchRecord, conclusion: Conclusion, decision: str) -> PlanStep:
+        """Returns the step that ends the search for a reason from outside, such as a budget.
+
+        Unlike a decision it may come while measurements are outstanding.
+        """
+        return PlanStep(
+            record.search,
+            len(record.steps) + 1,
+            StepKind.CONCLUDE,
+            decision,
+            self.name,
+            conclusion=conclusion,
+        )
+
+    # Levels are worked on in groups: one level at a time, or all where nested.
+
+    def _groups(self) -> list[tuple[int, ...]]:
+        levels = self._question.levels
+        return [levels] if self._nested else [(level,) for level in levels]
+
+    def _begun(self, record: SearchRecord, group: tuple[int, ...]) -> bool:
+        return any(set(group) & set(p.levels) for step in record.steps for p in step.packets)
+
+    def _finish_group(
+        self, record: SearchRecord, group: tuple[int, ...], begun: Sequence[tuple[int, ...]]
+    ) -> PlanStep | None:
+        """Returns what the newest group still needs before anything can be decided."""
+        if self._needs_tuning:
+            step = self._tune(record, group, begun[:-1])
+            if step is not None:
+                return step
+        if any(record.planned_replicates(level) for level in group):
+            return None
+        return self._measure_first(record, group)
+
+    @property
+    def _needs_tuning(self) -> bool:
+        return self._spec.tuning.trials > 1 and not is_fixed(self._ranges)
+
+    # Tuning
+
+    def _tune(
+        self, record: SearchRecord, group: tuple[int, ...], below: Sequence[tuple[int, ...]]
+    ) -> PlanStep | None:
+        """Returns the next generation at a group; None where its budget is used up."""
+        tried = self._tried(record, group)
+        count = min(self._spec.tuning.generation, self._spec.tuning.trials - len(tried))
+        if count <= 0:
+            return None
+        number = len(record.steps) + 1
+        settings = propose(
+            self._ranges,
+            tried=tried,
+            first=[*self._warm_starts(record, below), default_setting(self._ranges)],
+            count=count,
+            sampler=self._spec.tuning.sampler,
+            seed=seed_of(self._spec.seed, record.search, group[-1], number),
+        )
+        if not settings:
+            return None
+        packets = [
+            self._packet(record, i, Phase.TUNING, setting, group, TUNING_REPLICATE)
+            for i, setting in enumerate(settings)
+        ]
+        decision = words.tune(self._question, group, len(settings), len(tried))
+        return self._step(record, StepKind.TUNE, decision, packets)
+
+    def _tried(
+        self, record: SearchRecord, group: tuple[int, ...]
+    ) -> list[tuple[Setting, float | None]]:
+        """Returns the settings tried at a group with their scores, lower better.
+
+        A nested group's score is the mean over its levels, for it has one
+        sampler and all of its levels count alike.
+        """
+        by_level = [record.tuned(level) for level in group]
+        tried: list[tuple[Setting, float | None]] = []
+        for setting in by_level[0]:
+            rows = [level[setting] for level in by_level]
+            if all(row.outcome is Outcome.COMPLETED for row in rows):
+                total = sum(self._sign * row.scores[self._question.metric] for row in rows)
+                tried.append((setting, total / len(rows)))
+            else:
+                tried.append((setting, None))
+        return tried
+
+    def _warm_starts(
+        self, record: SearchRecord, below: Sequence[tuple[int, ...]]
+    ) -> Iterable[Setting]:
+        """Returns the winner of the nearest level below, which counts in the budget."""
+        for group in reversed(below):
+            winner = self._winner(record, group[-1])
+            if winner is not None:
+                return [winner]
+        return []
+
+    def _winner(self, record: SearchRecord, level: int) -> Setting | None:
+        """Returns the best setting tuned at a level, the earliest of equals; None if all failed."""
+        if not self._needs_tuning:
+            return default_setting(self._ranges)
+        scored = [
+            (self._sign * row.scores[self._question.metric], order, setting)
+            for order, (setting, row) in enumerate(record.tuned(level).items())
+            if row.outcome is Outcome.COMPLETED
+        ]
+        return min(scored, key=lambda s: s[:2])[2] if scored else None
+
+    # Measuring
+
+    def _measure_first(self, record: SearchRecord, group: tuple[int, ...]) -> PlanStep | None:
+        """Returns the step that gives a tuned group its first replicates; None if all failed."""
+        winners = {level: self._winner(record, level) for level in group}
+        wanted = {level: self._spec.measuring.min_replicates for level in group if winners[level]}
+        if not wanted:
+            return None
+        decision = words.measure(self._question, winners, self._spec.measuring.min_replicates)
+        return self._measure(record, wanted, decision)
+
+    def _measure(
+        self,
+        record: SearchRecord,
+        wanted: dict[int, int],
+        decision: str,
+        look: Assessment | None = None,
+    ) -> PlanStep | None:
+        """Returns a step that brings levels to a number of replicates; None if they have it.
+
+        A packet is one winner on one replicate, at all levels that it won.
+        """
+        have = {level: record.planned_replicates(level) for level in wanted}
+        todo: dict[tuple[Setting, int], list[int]] = {}
+        for replicate in range(max(wanted.values())):
+            for level in sorted(wanted):
+                setting = self._winner(record, level)
+                if setting is not None and have[level] <= replicate < wanted[level]:
+                    todo.setdefault((setting, replicate), []).append(level)
+        packets = [
+            self._packet(record, i, Phase.MEASURING, setting, tuple(levels), replicate)
+            for i, ((setting, replicate), levels) in enumerate(todo.items())
+        ]
+        return self._step(record, StepKind.MEASURE, decision, packets, look) if packets else None
+
+    # Deciding
+
+    def _decide(
+        self, record: SearchRecord, groups: list[tuple[int, ...]], touched: int
+    ) -> PlanStep:
+        """Looks at all that is measured and goes on, up, or to the end."""
+        scores = record.scores(self._question.metric)
+        untouched = groups[touched:]
+        if not scores:
+            if untouched:
+                return self._go_up(record, groups, touched, None)
+            return self._end(record, Conclusion.FAILED, words.nothing_completed(record), None)
+        look = assess(self._question, scores)
+        if not self._question.axis:
+            return self._end(
+                record, Conclusion.ANSWERED, words.baseline(self._question, scores), look
+            )
+        if look.verdict.outcome is not VerdictOutcome.INCONCLUSIVE:
+            return self._end(record, Conclusion.ANSWERED, words.verdict(look.verdict), look)
+        sufficient = look.estimated_sufficient
+        larger = [level for level in scores if sufficient is not None and level > sufficient]
+        if len(larger) < self._question.patience and untouched:
+            return self._go_up(record, groups, touched, look)
+        step = self._add_replicates(record, look, sorted(scores))
+        if step is not None:
+            return step
+        if untouched:
+            return self._go_up(record, groups, touched, look)
+        return self._end(record, Conclusion.ANSWERED, words.verdict(look.verdict), look)
+
+    def _add_replicates(
+        self, record: SearchRecord, look: Assessment, measured: list[int]
+    ) -> PlanStep | None:
+        """Returns the step that adds replicates where the answer hangs; None if it can't."""
+        measuring = self._spec.measuring
+        open_levels = undecided_levels(look, measured)
+        have = {level: record.planned_replicates(level) for level in open_levels}
+        short = [n for n in have.values() if n < measuring.max_replicates]
+        if not short:
+            return None
+        # The least measured first: pairs need the same replicates on both sides.
+        goal = min(min(short) + measuring.batch, measuring.max_replicates)
+        wanted = {level: max(goal, have[level]) for level in open_levels}
+        return self._measure(record, wanted, words.add(self._question, look, wanted), look)
+
+    def _go_up(
+        self,
+        record: SearchRecord,
+        groups: list[tuple[int, ...]],
+        touched: int,
+        look: Assessment | None,
+    ) -> PlanStep:
+        group, below = groups[touched], groups[:touched]
+        step = self._tune(record, group, below) if self._needs_tuning else None
+        step = step or self._measure_first(record, group)
+        assert step is not None  # an untouched group has its whole budget
+        return self._step(
+            record, step.kind, words.up(self._question, look, step.decision), step.packets, look
+        )
+
+    def _end(
+        self, record: SearchRecord, conclusion: Conclusion, decision: str, look: Assessment | None
+    ) -> PlanStep:
+        return self._step(record, StepKind.CONCLUDE, decision, (), look, conclusion)
+
+    # Making steps
+
+    def _packet(
+        self,
+        record: SearchRecord,
+        index: int,
+        phase: Phase,
+        setting: Setting,
+        levels: tuple[int, ...],
+        replicate: int,
+    ) -> Packet:
+        number = len(record.steps) + 1
+        packet_id = f"{record.search}:{number}:{index}"
+        return Packet(packet_id, phase, (setting,), levels, (replicate,))
+
+    def _step(
+        self,
+        record: SearchRecord,
+        kind: StepKind,
+        decision: str,
+        packets: Sequence[Packet],
+        look: Assessment | None = None,
+        conclusion: Conclusion | None = None,
+    ) -> PlanStep:
+        seen = record.look(look.comparisons if look else ()) if record.steps else None
+        return PlanStep(
+            search=record.search,
+            number=len(record.steps) + 1,
+            kind=kind,
+            decision=decision,
+            policy=self.name,
+            packets=tuple(packets),
+            look=seen,
+            conclusion=conclusion,
+        )
+
+
+def undecided_levels(look: Assessment, measured: Sequence[int]) -> list[int]:
+    """Returns the levels whose replicates could still decide the verdict.
+
+    Where the estimates say that level k suffices, these are k and every larger
+    level that isn't bounded below it yet. Where no level but the top does, they
+    are the levels that aren't shown to be worth leaving, each with the larger
+    one that gains most over it.
+
+    Args:
+        look: The assessment of what is measured.
+        measured: The measured levels, rising.
+
+    Returns:
+        The levels, rising; empty where nothing hangs on replicates.
+    """
+    sufficient = look.estimated_sufficient
+    top = measured[-1]
+    found: set[int] = set()
+    if sufficient is not None and sufficient != top:
+        for c in look.comparisons:
+            if c.smaller == sufficient and c.high >= 0:
+                found |= {c.smaller, c.larger}
+        return sorted(found)
+    for level in measured[:-1]:
+        pairs = [c for c in look.comparisons if c.smaller == level]
+        if pairs and not any(c.low > 0 for c in pairs):
+            best = max(pairs, key=lambda c: (c.estimate, -c.larger))
+            found |= {best.smaller, best.larger}
+    return sorted(found)

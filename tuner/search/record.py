@@ -1,0 +1,105 @@
+"""What a policy may read: a search's plan and the measurements that it claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from tuner.record import (
+    Comparison,
+    Look,
+    Measurement,
+    Member,
+    Outcome,
+    Packet,
+    Phase,
+    PlanStep,
+    Setting,
+    StepKind,
+    measurement_id,
+    record_digest,
+)
+
+
+@dataclass
+class SearchRecord:
+    """The plan of one search so far, and the final measurements.
+
+    A decision reads only measurements that earlier steps claimed, once all of
+    them are final, in the order in which the steps claimed them. So it doesn't
+    depend on who measured them, or when.
+
+    Attributes:
+        job: The job's resource name.
+        search: The search's key.
+        steps: Its plan steps, from number 1.
+        measurements: Final measurements of the search by id.
+    """
+
+    job: str
+    search: str
+    steps: list[PlanStep] = field(default_factory=list)
+    measurements: dict[str, Measurement] = field(default_factory=dict)
+    _ids: dict[str, list[str]] = field(default_factory=dict, repr=False)
+
+    def id_of(self, phase: Phase, member: Member) -> str:
+        """Returns the measurement's id of a packet's member."""
+        return measurement_id(
+            self.job, self.search, phase, member.level, member.setting, member.replicate
+        )
+
+    def ids(self, packet: Packet) -> list[str]:
+        """Returns the measurements' ids that a packet promises, in its own order."""
+        ids = self._ids.get(packet.id)
+        if ids is None:
+            ids = [self.id_of(packet.phase, member) for member in packet.members()]
+            self._ids[packet.id] = ids
+        return ids
+
+    def unfinished(self) -> list[Packet]:
+        """Returns the packets of the last step that still owe a measurement."""
+        if not self.steps:
+            return []
+        return [
+            packet
+            for packet in self.steps[-1].packets
+            if any(i not in self.measurements for i in self.ids(packet))
+        ]
+
+    @property
+    def concluded(self) -> bool:
+        """Whether the last step ended the search."""
+        return bool(self.steps) and self.steps[-1].kind is StepKind.CONCLUDE
+
+    def claimed(self, phase: Phase | None = None) -> Iterator[Measurement]:
+        """Yields the final measurements in the order in which steps claimed them.
+
+        Raises:
+            KeyError: One of them isn't final yet: it is too early to decide.
+        """
+        for step in self.steps:
+            for packet in step.packets:
+                if phase is None or packet.phase is phase:
+                    for i in self.ids(packet):
+                        yield self.measurements[i]
+
+    def tuned(self, level: int) -> dict[Setting, Measurement]:
+        """Returns the tuning measurements at a level by setting, in the order of their claims."""
+        return {m.setting: m for m in self.claimed(Phase.TUNING) if m.level == level}
+
+    def planned_replicates(self, level: int) -> int:
+        """Returns how many measuring replicates the steps claimed at a level."""
+        return sum(m.level == level for m in self.claimed(Phase.MEASURING))
+
+    def scores(self, metric: str) -> dict[int, dict[int, float]]:
+        """Returns the completed measuring scores: level to replicate to score."""
+        scores: dict[int, dict[int, float]] = {}
+        for m in self.claimed(Phase.MEASURING):
+            if m.outcome is Outcome.COMPLETED:
+                scores.setdefault(m.level, {})[m.replicate] = m.scores[metric]
+        return scores
+
+    def look(self, comparisons: Iterable[Comparison] = ()) -> Look:
+        """Returns what a decision that is taken now reads."""
+        rows = list(self.claimed())
+        return Look(len(rows), record_digest(rows), tuple(comparisons))

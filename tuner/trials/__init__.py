@@ -1,0 +1,1 @@
+"""The Ray side of a job: slot workers, the packet broker, devices."""

@@ -1,0 +1,124 @@
+"""Runs a packet: from a task and the job's data to a report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from tuner.datasets.splits import Splits
+from tuner.learners import registry, scoring
+from tuner.learners.base import Device, Fold, Result
+from tuner.record import (
+    Measurement,
+    Member,
+    Outcome,
+    PacketOutcome,
+    Phase,
+    measurement_id,
+)
+from tuner.trials.work import Report, SlotConfig, Task
+
+ERROR_LENGTH = 2000
+"""Most characters of a failure's text that are recorded."""
+
+
+def execute(
+    task: Task, splits: Splits, slot: SlotConfig, device: str, device_type: str, node: str
+) -> Report:
+    """Runs a packet and returns a row for every member, in the packet's order.
+
+    A member whose learner yields no result, or whose learner itself breaks, is
+    CRASHED: nothing is silently dropped.
+
+    Args:
+        task: The packet.
+        splits: The job's splits.
+        slot: What the slot may use.
+        device: torch's name of the device.
+        device_type: Its type, for the bill.
+        node: The node's id, for the record.
+    """
+    packet = task.packet
+    fold_of: Callable[[int], Fold] = (
+        splits.tuning if packet.phase is Phase.TUNING else splits.measuring
+    )
+    start_time, start = datetime.now(UTC), time.monotonic()
+    results: dict[Member, Result] = {}
+    folds: dict[int, Fold] = {}
+    broken = ""
+    try:
+        folds = {replicate: fold_of(replicate) for replicate in packet.replicates}
+        learner = registry.get(task.learner)
+        for result in learner.evaluate(
+            task.axis,
+            packet.settings,
+            packet.levels,
+            list(folds.values()),
+            Device(device, slot.threads, start + slot.packet_timeout_seconds),
+        ):
+            results[result.member] = result
+    except Exception as error:  # noqa: BLE001 - whatever a learner raises is recorded, below
+        broken = f"{type(error).__name__}: {error}"
+    members = list(packet.members())
+    billed = (time.monotonic() - start) * slot.device_share
+    rows = [
+        _measurement(
+            task,
+            member,
+            results.get(member)
+            or Result(member, Outcome.CRASHED, error=broken or "the learner gave no result"),
+            folds.get(member.replicate),
+            slot,
+            billed / len(members),
+        )
+        for member in members
+    ]
+    return Report(
+        task=task,
+        measurements=tuple(rows),
+        node=node,
+        device_type=device_type,
+        start_time=start_time,
+        end_time=datetime.now(UTC),
+        billed_device_seconds=billed,
+        outcome=PacketOutcome.COMPLETED,
+    )
+
+
+def _measurement(
+    task: Task, member: Member, result: Result, fold: Fold | None, slot: SlotConfig, billed: float
+) -> Measurement:
+    outcome, error = result.outcome, result.error
+    scores: dict[str, float] = {}
+    train_scores: dict[str, float] = {}
+    if outcome is Outcome.COMPLETED and fold is not None:
+        try:
+            scores = dict(result.scores)
+            if result.probabilities is not None:
+                scores = {**scoring.scores(result.probabilities, fold.y_score), **scores}
+            if result.train_probabilities is not None:
+                known = fold.y[: len(result.train_probabilities)]
+                train_scores = scoring.scores(result.train_probabilities, known)
+        except scoring.DivergedError as diverged:
+            outcome, error, scores = Outcome.DIVERGED, str(diverged), {}
+    packet = task.packet
+    return Measurement(
+        id=measurement_id(
+            task.job, task.search, packet.phase, member.level, member.setting, member.replicate
+        ),
+        search=task.search,
+        phase=packet.phase,
+        level=member.level,
+        setting=member.setting,
+        replicate=member.replicate,
+        outcome=outcome,
+        scores=scores,
+        train_scores=train_scores,
+        parameters=result.parameters,
+        standalone_device_seconds=result.standalone_seconds * slot.device_share,
+        billed_device_seconds=billed,
+        error=error[:ERROR_LENGTH],
+        packet=packet.id,
+        packet_attempt=task.attempt,
+    )

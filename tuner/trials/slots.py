@@ -1,0 +1,143 @@
+"""Slot workers: Ray Tune trials that live as long as their share and pull packets.
+
+A trial per candidate would pay Ray Tune's start and end each time (33 ms at
+best, design.md); a slot pays it once and then takes packets at the price of an
+actor call.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune.search import Searcher
+
+from tuner.datasets.base import Data
+from tuner.datasets.splits import Splits
+from tuner.spec import Split
+from tuner.trials.devices import Accelerator
+from tuner.trials.execute import execute
+from tuner.trials.work import Report, SlotConfig
+
+STEP_SECONDS = 2.0
+"""A step of a slot lasts about this long: Ray Tune handles results at steps only."""
+
+
+class SlotWorker(tune.Trainable):
+    """One slot. Each step pulls packets from the broker until it is time to report.
+
+    Arguments that `tune.with_parameters` hands to `setup`: `broker`, the
+    handle of the packet broker; `data`, the data set; `split`, how it is
+    divided; `slot`, what the slot may use.
+    """
+
+    def setup(
+        self,
+        config: dict[str, Any],
+        broker: Any = None,
+        data: Data | None = None,
+        split: Split | None = None,
+        slot: SlotConfig | None = None,
+    ) -> None:
+        """Prepares the slot once."""
+        assert data is not None
+        assert split is not None
+        assert slot is not None
+        self._broker = broker
+        self._slot = slot
+        self._splits = Splits(data, split, slot.seed)
+        self._device = Accelerator.of_this_worker(slot.gpus)
+        self._node = ray.get_runtime_context().get_node_id()
+        self._report: Report | None = None
+        self._packets = 0
+
+    def step(self) -> dict[str, Any]:
+        """Pulls and runs packets for a while."""
+        until = time.monotonic() + STEP_SECONDS
+        while (left := until - time.monotonic()) > 0:
+            report, self._report = self._report, None
+            task = ray.get(self._broker.take.remote(self.trial_id, self._node, report, left))
+            if task is None:
+                break
+            members = len(task.packet.settings) * len(task.packet.replicates)
+            levels = ", ".join(map(str, task.packet.levels))
+            print(  # noqa: T201 - a worker's output is its log on the dashboard
+                f"{task.packet.id}: {task.search} {task.packet.phase.lower()} at {levels}, "
+                f"replicates {list(task.packet.replicates)}, {members} fits",
+                flush=True,
+            )
+            self._report = execute(
+                task,
+                self._splits,
+                self._slot,
+                self._device.name,
+                self._device.type,
+                self._node,
+            )
+            self._packets += 1
+        if self._report is None and ray.get(self._broker.is_closed.remote()):
+            return {"packets": self._packets, "done": True}
+        if self._report is not None:
+            self._hand_in()
+        return {"packets": self._packets, "done": False}
+
+    def _hand_in(self) -> None:
+        """Hands the last report in without taking more, so that none waits for the next step."""
+        ray.get(self._broker.hand_in.remote(self.trial_id, self._report))
+        self._report = None
+
+    def __repr__(self) -> str:
+        """Returns the name that the dashboard shows, which is read once, at the start."""
+        slot = getattr(self, "_slot", None)
+        return f"tuner slot of {slot.label}" if slot else "tuner slot"
+
+
+class SlotSearcher(Searcher):
+    """Supplies Ray Tune with workers up to the job's share; it searches nothing itself.
+
+    Attributes:
+        share: How many slots the job may hold now.
+    """
+
+    def __init__(self, share: int, on_lost: Callable[[str], None]) -> None:
+        """Makes the supplier.
+
+        Args:
+            share: Slots to begin with.
+            on_lost: Called with a worker's trial id when its trial failed.
+        """
+        super().__init__(metric="packets", mode="max")
+        self.share = share
+        self._on_lost = on_lost
+        self._live: set[str] = set()
+        self._closed = False
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Returns a worker's (empty) configuration, None while the share is used, or the end."""
+        if self._closed:
+            return Searcher.FINISHED
+        if len(self._live) >= self.share:
+            return None
+        self._live.add(trial_id)
+        return {"slot": trial_id}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Notes that a worker has ended."""
+        self._live.discard(trial_id)
+        if error:
+            self._on_lost(trial_id)
+
+    def close(self) -> None:
+        """Supplies no more workers: Ray Tune ends when the last has ended."""
+        self._closed = True
+
+    def save(self, checkpoint_path: str) -> None:
+        """Saves nothing: the record is the truth, and Ray Tune's restore isn't used."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Restores nothing."""

@@ -1,0 +1,85 @@
+"""What passes between the runner, the broker and the slot workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tuner.record import Measurement, Packet, PacketOutcome
+
+
+@dataclass(frozen=True)
+class Task:
+    """A packet on its way to a worker.
+
+    Attributes:
+        packet: The packet.
+        job: The job's resource name, for the measurements' ids.
+        search: The search's key.
+        learner: The learner to run.
+        axis: The searched axis; "" where there is none.
+        attempt: Which try at the packet it is, from 1.
+    """
+
+    packet: Packet
+    job: str
+    search: str
+    learner: str
+    axis: str
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class Report:
+    """How one try at a packet ended.
+
+    Attributes:
+        task: The try.
+        measurements: A row a member, in the packet's order; empty where the
+            worker was lost.
+        node: The node that it ran on.
+        device_type: "cpu" or the accelerator's type.
+        start_time: When it was taken.
+        end_time: When it ended.
+        billed_device_seconds: What it cost.
+        outcome: COMPLETED or LOST.
+        error: Why it was lost.
+    """
+
+    task: Task
+    measurements: tuple[Measurement, ...]
+    node: str
+    device_type: str
+    start_time: datetime
+    end_time: datetime
+    billed_device_seconds: float
+    outcome: PacketOutcome
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class SlotConfig:
+    """What every slot worker of a job is told once.
+
+    Attributes:
+        job: The job's resource name.
+        label: What the dashboard shows beside the worker, such as the job's id.
+        seed: The job's seed.
+        gpus: Devices reserved by a slot.
+        cpus: Cores reserved by a slot.
+        threads: Threads that a learner may use.
+        packet_timeout_seconds: A packet that takes longer is stopped.
+    """
+
+    job: str
+    label: str
+    seed: int
+    cpus: float
+    gpus: float
+    threads: int
+    packet_timeout_seconds: float
+
+    @property
+    def device_share(self) -> float:
+        """Share of a device that a slot reserves: of accelerators, or of cores without any."""
+        return self.gpus or self.cpus
