@@ -1,0 +1,105 @@
+"""An assessment: every bound of one search at one look, and the verdict."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tuner.curve import Gain, Question, Verdict
+from tuner.record import Comparison
+from tuner.returns import words
+from tuner.returns.pairs import Measured, measure_pairs
+from tuner.returns.sufficiency import Sufficiency
+from tuner.returns.verdict import judge
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What a look at the scores says. All bounds are anytime-valid.
+
+    Attributes:
+        levels: The measured levels, rising.
+        comparisons: U_larger - U_smaller for all pairs of measured levels, by
+            smaller, then larger level. One-sided at alpha/(K-1) for K declared levels.
+        gains: By level, over the measured level below, with the bounds of that
+            pair; positive is better. The first measured level has none.
+        means: Mean score by level, in the metric's own units.
+        intervals: Bounds of those means, two-sided at alpha/K, so that all hold
+            together with chance 1 - alpha. Infinite where too few replicates bound them.
+        forgone: By level, an upper bound on what stopping there forgoes against the
+            best larger measured level.
+        margin_supported: By level, the margin above which it would be shown to
+            suffice (exploratory); None where no margin would do.
+        estimated_sufficient: The smallest measured level that suffices by the
+            estimates alone; None where nothing is measured.
+        verdict: What the bounds say.
+        notes: What a reader of the bounds should know.
+    """
+
+    levels: tuple[int, ...]
+    comparisons: tuple[Comparison, ...]
+    gains: Mapping[int, Gain]
+    means: Mapping[int, float]
+    intervals: Mapping[int, tuple[float, float]]
+    forgone: Mapping[int, float]
+    margin_supported: Mapping[int, float | None]
+    estimated_sufficient: int | None
+    verdict: Verdict
+    notes: tuple[str, ...] = ()
+
+    def compare(self, smaller: int, larger: int) -> Comparison | None:
+        """Returns the bounds of two levels, or None where they aren't both measured."""
+        return next(
+            (c for c in self.comparisons if c.smaller == smaller and c.larger == larger), None
+        )
+
+
+def assess(question: Question, scores: Mapping[int, Mapping[int, float]]) -> Assessment:
+    """Returns the bounds and the verdict of one look.
+
+    Pure, and the same whatever the order of levels and replicates.
+
+    Args:
+        question: What is asked. Direction decides what a gain is.
+        scores: Level to replicate to score in the metric's units, completed
+            replicates only. Levels without any are not measured.
+
+    Raises:
+        ValueError: A score isn't finite, or a level isn't declared.
+    """
+    measured = measure_pairs(question, scores)
+    rule = Sufficiency(question, measured)
+    levels = measured.levels
+    gains = {}
+    for below, level in itertools.pairwise(levels):
+        pair = measured.pairs[below, level]
+        gains[level] = Gain(pair.gain, pair.gain_low, pair.gain_high, pair.gain / pair.doublings)
+    return Assessment(
+        levels=levels,
+        comparisons=tuple(pair.comparison for pair in measured.pairs.values()),
+        gains=gains,
+        means={level: row.mean for level, row in measured.means.items()},
+        intervals={level: (row.low, row.high) for level, row in measured.means.items()},
+        forgone={level: rule.forgone(level) for level in levels},
+        margin_supported={level: rule.margin_supported(level) for level in levels},
+        estimated_sufficient=rule.estimated(),
+        verdict=judge(rule),
+        notes=_notes(question, measured),
+    )
+
+
+def _notes(question: Question, measured: Measured) -> tuple[str, ...]:
+    """Says where bounds rest on equal differences."""
+    equal = [pair.comparison for pair in measured.pairs.values() if pair.equal]
+    if not equal:
+        return ()
+    pairs = ", ".join(f"{c.smaller} and {c.larger}" for c in equal)
+    if measured.step > 0:
+        how = (
+            "their bounds reckon as if one replicate had been off by the smallest step seen, "
+            f"{words.number(measured.step)} {question.metric}"
+        )
+    else:
+        how = "no replicate differs from another at any level, so nothing is known of the noise"
+    return (f"levels {pairs} differ by the same amount in every replicate: {how}",)

@@ -1,0 +1,118 @@
+"""The verdict, and its reason in a sentence."""
+
+from __future__ import annotations
+
+from tuner.curve import Verdict, VerdictOutcome
+from tuner.returns import words
+from tuner.returns.missing import missing
+from tuner.returns.pairs import Pair
+from tuner.returns.sufficiency import Sufficiency
+
+
+def judge(rule: Sufficiency) -> Verdict:
+    """Returns what the measured levels say.
+
+    PLATEAUED at the smallest level that is shown to suffice; DECLINING where the
+    largest measured level is moreover shown to be worse than it; RISING where
+    every level below the declared top is shown not to suffice; else INCONCLUSIVE.
+    "Not significant" is never read as "equal".
+    """
+    level = rule.plateaued()
+    if level is not None:
+        worse = rule.declining(level)
+        if worse is not None:
+            return Verdict(VerdictOutcome.DECLINING, level, _declining(rule, level, worse))
+        return Verdict(VerdictOutcome.PLATEAUED, level, _plateaued(rule, level))
+    if rule.rising():
+        return Verdict(VerdictOutcome.RISING, None, _rising(rule))
+    return Verdict(
+        VerdictOutcome.INCONCLUSIVE, None, _inconclusive(rule), rule.not_excluded(), missing(rule)
+    )
+
+
+def _closest(pairs: list[Pair]) -> Pair:
+    """Returns the pair whose larger level comes closest to being worth its price."""
+    return max(pairs, key=lambda p: p.comparison.high)
+
+
+def _plateaued(rule: Sufficiency, level: int) -> str:
+    question = rule.question
+    pair = _closest(rule.above(level))
+    return (
+        f"{level} suffices: no larger measured level gains {words.number(question.margin)} "
+        f"{question.metric} per doubling over it ({pair.comparison.larger}: "
+        f"{words.number(pair.gain, '+')} for {words.doublings(pair)}, "
+        f"at most {words.number(pair.gain_high, '+')})"
+    )
+
+
+def _declining(rule: Sufficiency, level: int, worse: Pair) -> str:
+    metric = rule.question.metric
+    return (
+        f"{level} suffices and more does harm: {worse.comparison.larger} is worse by "
+        f"{words.number(-worse.gain)} {metric}, by at least {words.number(-worse.gain_high)}"
+    )
+
+
+def _rising(rule: Sufficiency) -> str:
+    question = rule.question
+    best = [max(rule.above(k), key=lambda p: p.comparison.low) for k in rule.levels[:-1]]
+    pair = min(best, key=lambda p: p.comparison.low)
+    return (
+        f"still rising at {rule.levels[-1]}, the largest level: over every smaller one a larger "
+        f"one gains more than {words.number(question.margin)} {question.metric} per doubling "
+        f"(closest, over {pair.comparison.smaller}: {words.gained(pair, question)}, "
+        f"at least {words.number(pair.gain_low, '+')})"
+    )
+
+
+def _inconclusive(rule: Sufficiency) -> str:
+    question, levels = rule.question, rule.levels
+    sufficient = rule.estimated()
+    if sufficient is None:
+        return "no level is measured"
+    if len(question.levels) == 1:
+        return f"{sufficient} is the only declared level: there is none to compare it with"
+    if len(levels) == 1:
+        return f"only {sufficient} is measured: there is nothing to compare it with"
+    if sufficient < levels[-1]:
+        above = rule.above(sufficient)
+        if rule.bounded(sufficient):
+            return (
+                f"{sufficient} seems to suffice, but only {words.count(len(above), 'larger level')}"
+                f" is measured and patience asks for {question.patience}"
+            )
+        return f"{sufficient} seems to suffice, but {_may_be_worth(_closest(above), rule)}"
+    if levels[-1] < question.levels[-1]:
+        return f"worth climbing so far: no measured level below {levels[-1]} seems to suffice"
+    for level in levels[:-1]:
+        if not rule.excluded(level):
+            best = max(rule.above(level), key=lambda p: p.comparison.estimate)
+            return (
+                f"it seems to rise up to {levels[-1]}, but {level} may suffice: "
+                f"over it {_at_least(best, rule)}"
+            )
+    skipped = [k for k in question.levels if k not in levels]
+    return f"every measured level below {levels[-1]} falls short, but {words.listed(skipped)} " + (
+        "is not measured" if len(skipped) == 1 else "are not measured"
+    )
+
+
+def _may_be_worth(pair: Pair, rule: Sufficiency) -> str:
+    question, c = rule.question, pair.comparison
+    if pair.gain_high == float("inf"):
+        return f"too few replicates bound what {c.larger} gains over it ({c.replicates})"
+    return (
+        f"{c.larger} may be worth having: it {words.gained(pair, question).split(' ', 1)[1]}, "
+        f"at most {words.number(pair.gain_high, '+')} where {words.price(pair, question)} is enough"
+    )
+
+
+def _at_least(pair: Pair, rule: Sufficiency) -> str:
+    question, c = rule.question, pair.comparison
+    if pair.gain_low == float("-inf"):
+        return f"too few replicates bound what {c.larger} gains ({c.replicates})"
+    return (
+        f"{words.gained(pair, question)}, at least {words.number(pair.gain_low, '+')} "
+        f"where {words.price(pair, question)} is enough"
+    )

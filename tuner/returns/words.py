@@ -1,0 +1,46 @@
+"""Numbers and pairs of levels as an engineer reads them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from tuner.curve import Question
+from tuner.returns.pairs import Pair
+
+
+def number(value: float, sign: str = "") -> str:
+    """Returns a number to three significant digits; sign "+" writes it for positive ones too."""
+    if math.isinf(value):
+        return "+inf" if value > 0 else "-inf"
+    if abs(value) >= 1000:
+        return f"{value:{sign},.0f}"
+    return f"{value:{sign}.3g}"
+
+
+def count(n: int, noun: str) -> str:
+    """Returns "1 level", "2 levels"."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def listed(levels: Iterable[int]) -> str:
+    """Returns "4", "4 and 8", "4, 8 and 16"."""
+    *rest, last = [str(level) for level in levels]
+    return f"{', '.join(rest)} and {last}" if rest else last
+
+
+def doublings(pair: Pair) -> str:
+    """Returns "1 doubling", "1.58 doublings"."""
+    text = number(pair.doublings)
+    return f"{text} doubling" if text == "1" else f"{text} doublings"
+
+
+def gained(pair: Pair, question: Question) -> str:
+    """Returns what the larger level gains, such as "64 gains +0.008 brier for 2 doublings"."""
+    gain = number(pair.gain, "+")
+    return f"{pair.comparison.larger} gains {gain} {question.metric} for {doublings(pair)}"
+
+
+def price(pair: Pair, question: Question) -> str:
+    """Returns the gain from which the larger level is worth having."""
+    return number(question.margin * pair.doublings)
