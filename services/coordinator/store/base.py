@@ -174,8 +174,15 @@ class SchemaError(StoreError):
     """The database's schema is newer than this server, or isn't ours."""
 
 
+class UnavailableError(StoreError):
+    """The database can't be reached, or stays locked. Asking again later may succeed."""
+
+
 class Store(Protocol):
-    """Jobs, their events, plan, measurements and attempts."""
+    """Jobs, their events, plan, measurements and attempts.
+
+    Every call may raise UnavailableError.
+    """
 
     def close(self) -> None:
         """Releases the database."""

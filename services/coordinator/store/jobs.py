@@ -1,0 +1,212 @@
+"""Jobs and their searches' states."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from services.coordinator.store import tables as t
+from services.coordinator.store.attempts import end_live
+from services.coordinator.store.base import (
+    AlreadyExistsError,
+    JobRow,
+    JobState,
+    JobStateEvent,
+    SearchRow,
+    SearchStateEvent,
+    What,
+    WrongStateError,
+)
+from services.coordinator.store.codec import pack_spec, unpack_spec
+from services.coordinator.store.log import Clock, LockedJob, append, lock_job, no_job
+from tuner.curve import SearchState
+from tuner.errors import invalid
+from tuner.spec import JobSpec
+from tuner.wire.names import JobName
+
+_KEY = re.compile(r"[0-9]{1,18}")
+_OPEN = (SearchState.PENDING, SearchState.RUNNING)
+
+
+def create(
+    connection: sa.Connection,
+    name: JobName,
+    spec: JobSpec,
+    owner: str,
+    request_id: str,
+    clock: Clock,
+) -> tuple[JobRow, bool]:
+    """Does Store.create_job. An IntegrityError means that another one came between."""
+    packed = pack_spec(spec)
+    c = t.jobs.c
+    if request_id:
+        before = _first(connection, c.namespace == name.namespace, c.request_id == request_id)
+        if before is not None:
+            if before.spec != unpack_spec(packed):
+                raise AlreadyExistsError(
+                    f"the request id {request_id!r} was used for another spec, of {before.name}"
+                )
+            return before, False
+    if _first(connection, *_named(name)) is not None:
+        raise AlreadyExistsError(f"there is a job {name} already, made by another request")
+    now = clock()
+    key = connection.execute(
+        sa.insert(t.jobs)
+        .values(
+            namespace=name.namespace,
+            job=name.job,
+            request_id=request_id or None,
+            spec=packed,
+            state=JobState.PENDING,
+            reason="",
+            owner=owner,
+            create_time=now,
+            last_sequence=0,
+            attempt=0,
+            billed_device_seconds=0.0,
+        )
+        .returning(c.id)
+    ).scalar_one()
+    connection.execute(
+        sa.insert(t.searches),
+        [
+            {
+                "job_id": key,
+                "key": search.key,
+                "position": position,
+                "state": SearchState.PENDING,
+                "reason": "",
+                "steps": 0,
+            }
+            for position, search in enumerate(spec.all_searches())
+        ],
+    )
+    job = LockedJob(key, name, JobState.PENDING, False, 0, now)
+    append(connection, job, [JobStateEvent(JobState.PENDING, "")])
+    return get(connection, name), True
+
+
+def get(connection: sa.Connection, name: JobName) -> JobRow:
+    """Does Store.get_job."""
+    row = _first(connection, *_named(name))
+    if row is None:
+        raise no_job(name)
+    return row
+
+
+def page(
+    connection: sa.Connection, namespace: str | None, limit: int, before: str | None
+) -> tuple[list[JobRow], str | None]:
+    """Does Store.list_jobs."""
+    c = t.jobs.c
+    query = sa.select(t.jobs).order_by(c.id.desc()).limit(limit + 1)
+    if namespace is not None:
+        query = query.where(c.namespace == namespace)
+    if before is not None:
+        if not _KEY.fullmatch(before):
+            raise invalid("before", f"{before[:50]!r} is not a key that a page ended with")
+        query = query.where(c.id < int(before))
+    rows = connection.execute(query).all()
+    following = str(rows[limit - 1].id) if len(rows) > limit else None
+    return _with_searches(connection, rows[:limit]), following
+
+
+def in_states(connection: sa.Connection, states: Sequence[JobState]) -> list[JobRow]:
+    """Does Store.jobs_in."""
+    c = t.jobs.c
+    query = sa.select(t.jobs).where(c.state.in_(list(states))).order_by(c.id)
+    return _with_searches(connection, connection.execute(query).all())
+
+
+def set_state(
+    connection: sa.Connection,
+    name: JobName,
+    state: JobState,
+    reason: str,
+    expect: Sequence[JobState],
+    clock: Clock,
+) -> JobRow:
+    """Does Store.set_job_state. The job's own event comes last: readers stop at its end."""
+    job = lock_job(connection, name, clock)
+    if job.state not in expect or job.state.ended:
+        wanted = " or ".join(expect) or "no state at all"
+        raise WrongStateError(f"{name} is {job.state}; to become {state} it must be {wanted}")
+    changes: dict[str, Any] = {"state": state, "reason": reason}
+    whats: list[What] = []
+    if state is JobState.RUNNING and not job.started:
+        changes["start_time"] = job.now
+    if state.ended:
+        changes["end_time"] = job.now
+        end_live(connection, job, state, reason or "the job has ended")
+        whats += _end_searches(connection, job, state, reason)
+    connection.execute(sa.update(t.jobs).where(t.jobs.c.id == job.id).values(changes))
+    append(connection, job, [*whats, JobStateEvent(state, reason)])
+    return get(connection, name)
+
+
+def delete(connection: sa.Connection, name: JobName, clock: Clock) -> None:
+    """Does Store.delete_job; the foreign keys take the record along."""
+    job = lock_job(connection, name, clock)
+    if not job.state.ended:
+        raise WrongStateError(f"{name} is {job.state}; cancel it before you delete it")
+    connection.execute(sa.delete(t.jobs).where(t.jobs.c.id == job.id))
+
+
+def _end_searches(
+    connection: sa.Connection, job: LockedJob, state: JobState, reason: str
+) -> list[SearchStateEvent]:
+    ends = {JobState.CANCELLED: SearchState.CANCELLED, JobState.FAILED: SearchState.FAILED}
+    end = ends.get(state)
+    if end is None:
+        return []
+    c = t.searches.c
+    unfinished = (c.job_id == job.id, c.state.in_(_OPEN))
+    keys = connection.execute(sa.select(c.key).where(*unfinished).order_by(c.position)).scalars()
+    moved = [SearchStateEvent(key, end, reason) for key in keys]
+    connection.execute(sa.update(t.searches).where(*unfinished).values(state=end, reason=reason))
+    return moved
+
+
+def _named(name: JobName) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return t.jobs.c.namespace == name.namespace, t.jobs.c.job == name.job
+
+
+def _first(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> JobRow | None:
+    rows = connection.execute(sa.select(t.jobs).where(*where)).all()
+    found = _with_searches(connection, rows)
+    return found[0] if found else None
+
+
+def _with_searches(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[JobRow]:
+    """Returns the rows as jobs, with all their searches read at once."""
+    if not rows:
+        return []
+    c = t.searches.c
+    found: dict[int, list[SearchRow]] = {row.id: [] for row in rows}
+    for start in range(0, len(rows), 500):
+        keys = [row.id for row in rows[start : start + 500]]
+        query = sa.select(c.job_id, c.key, c.state, c.reason).where(c.job_id.in_(keys))
+        for search in connection.execute(query.order_by(c.job_id, c.position)):
+            state = SearchState(search.state)
+            found[search.job_id].append(SearchRow(search.key, state, search.reason))
+    return [_job(row, found[row.id]) for row in rows]
+
+
+def _job(row: sa.Row[Any], searches: Iterable[SearchRow]) -> JobRow:
+    return JobRow(
+        name=JobName(row.namespace, row.job),
+        spec=unpack_spec(row.spec),
+        state=JobState(row.state),
+        reason=row.reason,
+        owner=row.owner,
+        create_time=row.create_time,
+        start_time=row.start_time,
+        end_time=row.end_time,
+        last_sequence=row.last_sequence,
+        attempt=row.attempt,
+        billed_device_seconds=row.billed_device_seconds,
+        searches=tuple(searches),
+    )

@@ -1,0 +1,101 @@
+"""Plan steps: decisions, committed before anything of them is dispatched."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from services.coordinator.store import tables as t
+from services.coordinator.store.attempts import check
+from services.coordinator.store.base import (
+    AlreadyExistsError,
+    NotFoundError,
+    SearchStateEvent,
+    What,
+    WrongStateError,
+)
+from services.coordinator.store.codec import pack, unpack_step
+from services.coordinator.store.log import Clock, LockedJob, append, job_id, lock_job
+from tuner.curve import SearchState
+from tuner.record import Conclusion, PlanStep, StepKind
+from tuner.wire.names import JobName
+
+
+def commit(
+    connection: sa.Connection, name: JobName, attempt: int, epoch: int, step: PlanStep, clock: Clock
+) -> bool:
+    """Does Store.commit_step."""
+    job = lock_job(connection, name, clock)
+    check(connection, job, attempt, epoch)
+    c = t.searches.c
+    of_search = (c.job_id == job.id, c.key == step.search)
+    search = connection.execute(sa.select(c.state, c.steps).where(*of_search)).one_or_none()
+    if search is None:
+        raise NotFoundError(f"{name} has no search {step.search!r}")
+    if 1 <= step.number <= search.steps:
+        if _stored(connection, job, step) != pack(step)[1]:
+            raise AlreadyExistsError(
+                f"another step {step.number} of {step.search!r} was committed before"
+            )
+        return True
+    state = SearchState(search.state)
+    if state not in (SearchState.PENDING, SearchState.RUNNING):
+        raise WrongStateError(f"the search {step.search!r} has ended ({state})")
+    if step.number != search.steps + 1:
+        raise WrongStateError(
+            f"step {step.number} of {step.search!r} leaves a gap; "
+            f"the next one's number is {search.steps + 1}"
+        )
+    whats: list[What] = [step]
+    moved = _moved(state, step)
+    if moved is not None:
+        whats.append(moved)
+    numbers = append(connection, job, whats)
+    connection.execute(
+        sa.insert(t.plan_steps).values(
+            job_id=job.id, search=step.search, number=step.number, sequence=numbers[0]
+        )
+    )
+    changes = {} if moved is None else {"state": moved.state, "reason": moved.reason}
+    connection.execute(sa.update(t.searches).where(*of_search).values(steps=step.number, **changes))
+    return False
+
+
+def read(connection: sa.Connection, name: JobName, search: str | None) -> list[PlanStep]:
+    """Does Store.plan."""
+    s, e = t.plan_steps.c, t.events.c
+    query = (
+        sa.select(e.payload)
+        .join_from(t.plan_steps, t.events, _same_event())
+        .where(s.job_id == job_id(connection, name))
+        .order_by(s.sequence)
+    )
+    if search is not None:
+        query = query.where(s.search == search)
+    return [unpack_step(data) for data in connection.execute(query).scalars()]
+
+
+def _moved(state: SearchState, step: PlanStep) -> SearchStateEvent | None:
+    """Returns the search's move that the step brings, if any."""
+    if step.kind is StepKind.CONCLUDE:
+        failed = step.conclusion is Conclusion.FAILED
+        end = SearchState.FAILED if failed else SearchState.CONCLUDED
+        return SearchStateEvent(step.search, end, step.decision)
+    if state is SearchState.PENDING:
+        return SearchStateEvent(step.search, SearchState.RUNNING, "")
+    return None
+
+
+def _stored(connection: sa.Connection, job: LockedJob, step: PlanStep) -> bytes:
+    s = t.plan_steps.c
+    query = (
+        sa.select(t.events.c.payload)
+        .join_from(t.plan_steps, t.events, _same_event())
+        .where(s.job_id == job.id, s.search == step.search, s.number == step.number)
+    )
+    data: bytes = connection.execute(query).scalar_one()
+    return data
+
+
+def _same_event() -> sa.ColumnElement[bool]:
+    s, e = t.plan_steps.c, t.events.c
+    return sa.and_(s.job_id == e.job_id, s.sequence == e.sequence)

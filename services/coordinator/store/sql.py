@@ -1,0 +1,203 @@
+"""The store over SQL: each call is one transaction, done by the module of its subject."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy.exc import IntegrityError
+
+from services.coordinator.store import attempts, jobs, log, plan, results
+from services.coordinator.store.base import (
+    AttemptRow,
+    EventRow,
+    JobRow,
+    JobState,
+    Recorded,
+    StaleError,
+)
+from services.coordinator.store.database import Database
+from services.coordinator.store.log import Clock
+from services.coordinator.store.schema import migrate
+from tuner.record import Measurement, PacketAttempt, PlanStep
+from tuner.spec import JobSpec
+from tuner.wire.names import JobName
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def open_store(url: str, clock: Clock = _now) -> SqlStore:
+    """Opens a database and brings its schema up to date.
+
+    Args:
+        url: "sqlite:///FILE" (its folder is made) or
+            "postgresql://USER@HOST/DATABASE".
+        clock: Tells the time of every row; the server's clock.
+
+    Raises:
+        TunerError: INVALID_ARGUMENT where the address is none of those.
+        SchemaError: The schema is newer than this code, or isn't ours.
+        UnavailableError: The database can't be reached.
+    """
+    database = Database(url)
+    try:
+        with database.write() as connection:
+            migrate(connection)
+    except BaseException:
+        database.close()
+        raise
+    return SqlStore(database, clock)
+
+
+class SqlStore:
+    """`Store` over SQLite or PostgreSQL. Several threads may use one at once."""
+
+    def __init__(self, database: Database, clock: Clock = _now) -> None:
+        """Takes a database whose schema is this code's; see open_store."""
+        self._database = database
+        self._clock = clock
+
+    def close(self) -> None:
+        """Releases the database."""
+        self._database.close()
+
+    # Jobs
+
+    def create_job(
+        self, name: JobName, spec: JobSpec, owner: str, request_id: str
+    ) -> tuple[JobRow, bool]:
+        """Does Store.create_job. An empty request_id is never recognised again."""
+        try:
+            with self._database.write() as connection:
+                return jobs.create(connection, name, spec, owner, request_id, self._clock)
+        except IntegrityError:
+            # Another request took the name or the id between our look and our insert.
+            with self._database.write() as connection:
+                return jobs.create(connection, name, spec, owner, request_id, self._clock)
+
+    def get_job(self, name: JobName) -> JobRow:
+        """Does Store.get_job."""
+        with self._database.read() as connection:
+            return jobs.get(connection, name)
+
+    def list_jobs(
+        self, namespace: str | None, limit: int, before: str | None = None
+    ) -> tuple[list[JobRow], str | None]:
+        """Does Store.list_jobs.
+
+        Raises:
+            TunerError: INVALID_ARGUMENT where `before` is no key.
+        """
+        with self._database.read() as connection:
+            return jobs.page(connection, namespace, limit, before)
+
+    def jobs_in(self, states: Sequence[JobState]) -> list[JobRow]:
+        """Does Store.jobs_in."""
+        with self._database.read() as connection:
+            return jobs.in_states(connection, states)
+
+    def set_job_state(
+        self, name: JobName, state: JobState, reason: str, expect: Sequence[JobState]
+    ) -> JobRow:
+        """Does Store.set_job_state. A job that has ended stays so, whatever is expected."""
+        with self._database.write() as connection:
+            return jobs.set_state(connection, name, state, reason, expect, self._clock)
+
+    def delete_job(self, name: JobName) -> None:
+        """Does Store.delete_job."""
+        with self._database.write() as connection:
+            jobs.delete(connection, name, self._clock)
+
+    # Attempts
+
+    def create_attempt(self, name: JobName, submission_id: str, code_hash: str) -> AttemptRow:
+        """Does Store.create_attempt."""
+        with self._database.write() as connection:
+            return attempts.create(connection, name, submission_id, code_hash, self._clock)
+
+    def live_attempt(self, name: JobName) -> AttemptRow | None:
+        """Does Store.live_attempt. Raises NotFoundError."""
+        with self._database.read() as connection:
+            return attempts.live(connection, name)
+
+    def attempts(self, name: JobName) -> list[AttemptRow]:
+        """Does Store.attempts."""
+        with self._database.read() as connection:
+            return attempts.all_of(connection, name)
+
+    def enrol(self, name: JobName, code_hash: str, token_hash: str) -> AttemptRow:
+        """Does Store.enrol; the exchange counts as a sign of life."""
+        with self._database.write() as connection:
+            row = attempts.enrol(connection, name, code_hash, token_hash, self._clock)
+        if row is None:
+            raise StaleError(
+                f"the enrolment code of {name} was used before; its attempt has been ended"
+            )
+        return row
+
+    def heartbeat(self, name: JobName, attempt: int, epoch: int) -> AttemptRow:
+        """Does Store.heartbeat."""
+        with self._database.write() as connection:
+            return attempts.heartbeat(connection, name, attempt, epoch, self._clock)
+
+    def end_attempt(
+        self, name: JobName, attempt: int, epoch: int, outcome: str, reason: str
+    ) -> None:
+        """Does Store.end_attempt. The first end stands."""
+        with self._database.write() as connection:
+            attempts.end(connection, name, attempt, epoch, outcome, reason, self._clock)
+
+    # The record
+
+    def commit_step(self, name: JobName, attempt: int, epoch: int, step: PlanStep) -> bool:
+        """Does Store.commit_step."""
+        with self._database.write() as connection:
+            return plan.commit(connection, name, attempt, epoch, step, self._clock)
+
+    def record(
+        self,
+        name: JobName,
+        attempt: int,
+        epoch: int,
+        measurements: Sequence[Measurement],
+        packet_attempts: Sequence[PacketAttempt],
+    ) -> Recorded:
+        """Does Store.record.
+
+        Raises:
+            TunerError: INVALID_ARGUMENT where a bill is negative or not finite.
+        """
+        with self._database.write() as connection:
+            return results.record(
+                connection, name, attempt, epoch, measurements, packet_attempts, self._clock
+            )
+
+    # Reading
+
+    def events(self, name: JobName, after: int, limit: int) -> list[EventRow]:
+        """Does Store.events."""
+        with self._database.read() as connection:
+            return log.read_events(connection, name, after, limit)
+
+    def plan(self, name: JobName, search: str | None = None) -> list[PlanStep]:
+        """Does Store.plan."""
+        with self._database.read() as connection:
+            return plan.read(connection, name, search)
+
+    def measurements(
+        self,
+        name: JobName,
+        search: str | None = None,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> tuple[list[Measurement], int]:
+        """Does Store.measurements."""
+        with self._database.read() as connection:
+            return results.read(connection, name, search, after, limit)
+
+    def billed_by_level(self, name: JobName) -> dict[tuple[str, int], float]:
+        """Does Store.billed_by_level."""
+        with self._database.read() as connection:
+            return results.billed_by_level(connection, name)
