@@ -1,6 +1,6 @@
 """Tuner: how much capacity is enough, and what the next bit of it costs."""
 
-# from tuner.client import Client, Job, Result
+from tuner.client import Client, Job, Result
 from tuner.errors import Status, TunerError, Violation
 from tuner.spec import Budget, Dataset, JobSpec, Measuring, Resources, Search, Split, Tuning
 

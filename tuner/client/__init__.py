@@ -1,0 +1,36 @@
+"""A client of the coordinator: submit a job, watch it, read its results.
+
+It needs neither Ray nor torch. Everything that goes wrong is a `TunerError`.
+"""
+
+from tuner.client.client import Client
+from tuner.client.job import Job
+from tuner.client.resources import (
+    ClusterStatus,
+    Event,
+    JobState,
+    JobStateChanged,
+    JobStatus,
+    Node,
+    RunnerStarted,
+    SearchStateChanged,
+    SearchStatus,
+    Trial,
+)
+from tuner.client.result import Result
+
+__all__ = [
+    "Client",
+    "ClusterStatus",
+    "Event",
+    "Job",
+    "JobState",
+    "JobStateChanged",
+    "JobStatus",
+    "Node",
+    "Result",
+    "RunnerStarted",
+    "SearchStateChanged",
+    "SearchStatus",
+    "Trial",
+]

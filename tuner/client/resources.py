@@ -1,0 +1,187 @@
+"""What the coordinator tells of jobs and the cluster, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from tuner.curve import SearchState
+from tuner.record import Measurement, PacketAttempt, PlanStep, Setting
+from tuner.spec import JobSpec
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    PENDING = "PENDING"
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    PAUSING = "PAUSING"
+    PAUSED = "PAUSED"
+    STOPPING = "STOPPING"
+    CANCELLING = "CANCELLING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def ended(self) -> bool:
+        """Whether it stays so for good."""
+        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True)
+class SearchStatus:
+    """Where a search stands, and why."""
+
+    key: str
+    state: SearchState
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """A job as the coordinator last told it.
+
+    Attributes:
+        name: "namespaces/{namespace}/jobs/{job}"; empty for a spec that was
+            only judged.
+        spec: What was submitted.
+        state: Where it stands.
+        reason: Why it stands there.
+        last_sequence: The last event's number.
+        attempt: The attempt of its runner, 0 before the first.
+        searches: Its searches, the baseline's too.
+        billed_device_seconds: All that was spent, tuning included.
+        queue_position: Place in the queue from 1; 0 where it isn't queued.
+        owner: Who submitted it.
+    """
+
+    name: str
+    spec: JobSpec
+    state: JobState = JobState.PENDING
+    reason: str = ""
+    create_time: datetime | None = None
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+    last_sequence: int = 0
+    attempt: int = 0
+    searches: tuple[SearchStatus, ...] = ()
+    billed_device_seconds: float = 0.0
+    queue_position: int = 0
+    owner: str = ""
+
+    @property
+    def id(self) -> str:
+        """The last part of the name."""
+        return self.name.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class JobStateChanged:
+    """The job's state changed."""
+
+    state: JobState
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class SearchStateChanged:
+    """A search's state changed."""
+
+    search: str
+    state: SearchState
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class RunnerStarted:
+    """An attempt of the job's runner began."""
+
+    attempt: int
+    submission_id: str
+
+
+@dataclass(frozen=True)
+class UnknownEvent:
+    """Something that a newer coordinator tells and this client doesn't know."""
+
+
+What = (
+    JobStateChanged
+    | SearchStateChanged
+    | RunnerStarted
+    | PlanStep
+    | Measurement
+    | PacketAttempt
+    | UnknownEvent
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One numbered event of a job.
+
+    Attributes:
+        sequence: 1, 2, ... without gaps.
+        time: When it was recorded.
+        what: What happened; its type tells the kind.
+    """
+
+    sequence: int
+    time: datetime | None
+    what: What
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A candidate and all its measurements.
+
+    Attributes:
+        measured: True for the candidate that was measured at its level.
+    """
+
+    search: str
+    level: int
+    setting: Setting
+    measurements: tuple[Measurement, ...]
+    measured: bool
+
+    @property
+    def hyperparameters(self) -> Mapping[str, float | int | str | bool]:
+        """The hyperparameters by name, without the level."""
+        return dict(self.setting)
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine of the cluster."""
+
+    id: str
+    address: str
+    cpus: float
+    gpus: float
+    alive: bool
+
+
+@dataclass(frozen=True)
+class ClusterStatus:
+    """The cluster as the coordinator sees it.
+
+    Attributes:
+        dashboard_address: Where Ray's dashboard is.
+        problem: Why the cluster can't be reached; empty where it can.
+    """
+
+    dashboard_address: str
+    nodes: tuple[Node, ...] = field(default=())
+    cpus: float = 0.0
+    gpus: float = 0.0
+    cpus_free: float = 0.0
+    gpus_free: float = 0.0
+    jobs_running: int = 0
+    jobs_queued: int = 0
+    server_version: str = ""
+    problem: str = ""

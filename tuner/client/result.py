@@ -1,0 +1,38 @@
+"""What a job found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tuner.client.resources import JobState, JobStatus
+from tuner.curve import Curve
+from tuner.report import to_dict
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a job found, or has found so far.
+
+    Attributes:
+        job: The job as the coordinator told it.
+        curves: The returns curves by their searches' keys, the baseline's too.
+    """
+
+    job: JobStatus
+    curves: Mapping[str, Curve]
+
+    @property
+    def state(self) -> JobState:
+        """How the job ended, or where it stands."""
+        return self.job.state
+
+    @property
+    def spent_device_seconds(self) -> float:
+        """All that was spent, tuning included, in seconds of one device."""
+        return self.job.billed_device_seconds
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns it as one object that JSON can hold; see `tuner.report.to_dict`."""
+        return to_dict(self)

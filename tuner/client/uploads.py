@@ -1,0 +1,96 @@
+"""Local data files, found, judged and uploaded by their content."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from tuner import catalog
+from tuner.client.transport import Transport
+from tuner.errors import TunerError, invalid
+from tuner.spec import BlobFile, Dataset, JobSpec
+from tuner.v1 import tuner_service_pb2 as pb
+
+CHUNK_BYTES = 1 << 20
+_SLOWEST_BYTES_A_SECOND = 1 << 20
+
+
+def with_uploads(transport: Transport, spec: JobSpec) -> JobSpec:
+    """Uploads the spec's local data and returns the spec with the files filled in.
+
+    Raises:
+        TunerError: INVALID_ARGUMENT, field `dataset`, where the data is neither
+            here nor a path on the cluster; or what the upload ran into.
+    """
+    files = local_files(spec.dataset)
+    if not files:
+        return spec
+    blobs = tuple(_upload(transport, path) for path in files)
+    dataset = Dataset(source=spec.dataset.source, files=blobs)
+    return spec.model_copy(update={"dataset": dataset})
+
+
+def local_files(dataset: Dataset) -> list[Path]:
+    """Returns the files of this machine that the data set means; none for a cluster's path.
+
+    Raises:
+        TunerError: INVALID_ARGUMENT, field `dataset`.
+    """
+    if not dataset.path:
+        return []
+    source = catalog.SOURCES[dataset.source]
+    path = Path(dataset.path).expanduser()
+    if not path.exists():
+        if path.is_absolute():
+            return []
+        raise _bad(
+            f"there is no {source.path} {dataset.path!r} in {Path.cwd()}; "
+            f"give a {source.path} that is here, or an absolute path on the cluster"
+        )
+    if source.path == "file":
+        if not path.is_file():
+            raise _bad(f"{path} is no file; write {source.name}:FILE")
+        return [path]
+    if not path.is_dir():
+        raise _bad(f"{path} is no folder; write {source.name}:FOLDER")
+    found = {name: _present(path, name) for name in source.files}
+    lacking = [name for name in source.files if name.startswith("train-") and not found[name]]
+    if lacking:
+        raise _bad(
+            f"{path} lacks {' and '.join(lacking)}; put {'them' if len(lacking) > 1 else 'it'} "
+            "there, gzipped (with .gz behind the name) or not"
+        )
+    return [file for file in found.values() if file]
+
+
+def _present(folder: Path, name: str) -> Path | None:
+    return next((f for f in (folder / name, folder / f"{name}.gz") if f.is_file()), None)
+
+
+def _bad(problem: str) -> TunerError:
+    return invalid("dataset", problem, "BAD_DATASET")
+
+
+def _upload(transport: Transport, path: Path) -> BlobFile:
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        size = path.stat().st_size
+    except OSError as error:
+        raise _bad(f"{path} can't be read: {error.strerror}") from error
+    header = pb.BlobHeader(sha256=sha256, size_bytes=size)
+    transport.upload(
+        transport.stub.UploadBlob,
+        lambda: _requests(header, path),
+        transport.timeout + size / _SLOWEST_BYTES_A_SECOND,
+    )
+    return BlobFile(name=path.name, sha256=sha256, size_bytes=size)
+
+
+def _requests(header: pb.BlobHeader, path: Path) -> Iterator[pb.UploadBlobRequest]:
+    """Yields the header and the content; the coordinator answers early where it has both."""
+    yield pb.UploadBlobRequest(header=header)
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            yield pb.UploadBlobRequest(chunk=chunk)

@@ -1,0 +1,87 @@
+"""What to try next, from what a result says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tuner import catalog
+from tuner.curve import Curve, SearchState, VerdictOutcome
+from tuner.report.naming import best
+from tuner.report.objects import split_baselines
+
+if TYPE_CHECKING:
+    from tuner.client.result import Result
+
+
+def advice(result: Result) -> list[str]:
+    """Returns sentences, the most useful first. Empty where there is nothing to say."""
+    spec = result.job.spec
+    searched, baselines = split_baselines(result.curves, [s.key for s in spec.all_searches()])
+    lines = []
+    for curve in searched:
+        lines += _for_curve(curve, spec.measuring.max_replicates)
+    for baseline in baselines:
+        lines += _against_baseline(searched, baseline, spec.margin)
+    return lines
+
+
+def _for_curve(curve: Curve, max_replicates: int) -> list[str]:
+    if curve.state is SearchState.FAILED:
+        return [f"{curve.search} failed ({curve.state_reason or 'no reason was given'}): mend it."]
+    if curve.state is SearchState.CANCELLED:
+        return [f"{curve.search} was cancelled: submit the spec again to finish it."]
+    verdict = curve.verdict
+    if verdict is None:
+        return []
+    measured = [row.level for row in curve.levels]
+    match verdict.outcome:
+        case VerdictOutcome.PLATEAUED | VerdictOutcome.DECLINING:
+            return [_settled(curve, verdict.level)]
+        case VerdictOutcome.RISING:
+            larger = _larger(curve, measured[-1]) if measured else None
+            if larger is None:
+                return [f"{curve.search} still rises at the top of what {curve.axis} can be."]
+            return [f"{curve.search} still rises: add level {larger} to its `levels`."]
+        case VerdictOutcome.INCONCLUSIVE:
+            wider = f"raise `measuring.max_replicates` above {max_replicates}, or a larger `margin`"
+            text = "; ".join(s.rstrip(".") for s in verdict.missing)
+            because = f" ({text})" if text else ""
+            return [f"{curve.search} is inconclusive{because}: {wider} settles it sooner."]
+
+
+def _settled(curve: Curve, level: int | None) -> str:
+    smaller = [row.level for row in curve.levels if level is not None and row.level < level]
+    if smaller and level is not None and level - smaller[-1] > 1:
+        between = (smaller[-1] + level) // 2
+        return (
+            f"{curve.search}: {level} is enough. Level {between}, between {smaller[-1]} and "
+            f"{level}, was not measured; it may do, too."
+        )
+    return f"{curve.search}: use {curve.axis} {level}."
+
+
+def _larger(curve: Curve, top: int) -> int | None:
+    axis = catalog.LEARNERS[curve.learner].axis(curve.axis) if _known(curve) else None
+    return 2 * top if axis is None or 2 * top <= axis.high else None
+
+
+def _known(curve: Curve) -> bool:
+    return curve.learner in catalog.LEARNERS
+
+
+def _against_baseline(searched: list[Curve], baseline: Curve, margin: float) -> list[str]:
+    cheap = best(baseline)
+    if cheap is None or cheap.score is None:
+        return []
+    sign = 1 if baseline.direction == "minimize" else -1
+    lines = []
+    for curve in searched:
+        row = best(curve)
+        if curve.metric != baseline.metric or row is None or row.score is None:
+            continue
+        if sign * (cheap.score - row.score) < margin:
+            lines.append(
+                f"{curve.search} is not better than the baseline, {baseline.learner}, by the "
+                f"margin of {margin:g}: look at the data before you look for more capacity."
+            )
+    return lines

@@ -1,0 +1,105 @@
+"""How reports write names, numbers and verdicts."""
+
+from __future__ import annotations
+
+import math
+
+from tuner import catalog
+from tuner.curve import Curve, CurveLevel, SearchState, VerdictOutcome
+from tuner.spec import Dataset
+
+
+def dataset_name(dataset: Dataset) -> str:
+    """Returns the data set as it would be written in a spec; uploaded files by their names."""
+    if not dataset.files:
+        return str(dataset)
+    if catalog.SOURCES[dataset.source].path == "file":
+        return f"{dataset.source}:{dataset.files[0].name}"
+    return f"{dataset.source}:({len(dataset.files)} uploaded files)"
+
+
+def number(value: float | None, digits: int = 4, plus: bool = False) -> str:
+    """Returns a score or a gain; a dash where there is none, ∞ where it isn't bounded."""
+    if value is None or math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    return f"{value:{'+' if plus else ''}.{digits}f}"
+
+
+def interval(low: float | None, high: float | None, digits: int = 4, plus: bool = False) -> str:
+    """Returns bounds in brackets; a dash where neither is known or finite."""
+    known = [b for b in (low, high) if b is not None and math.isfinite(b)]
+    if not known:
+        return "–"
+    return f"[{number(low, digits, plus)}, {number(high, digits, plus)}]"
+
+
+def seconds(value: float | None) -> str:
+    """Returns device-seconds with three digits that count; hours where there are many."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if value >= 3600:
+        return f"{value / 3600:.2f} h"
+    if value >= 100:
+        return f"{value:.0f} s"
+    return f"{value:.3g} s" if value >= 0.001 or value == 0 else "<1 ms"
+
+
+def count(value: int) -> str:
+    """Returns a number of parameters with its thousands set apart; a dash for none."""
+    return f"{value:,}" if value else "–"
+
+
+def setting(row: CurveLevel) -> str:
+    """Returns the hyperparameters in one line."""
+    return ", ".join(
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in row.setting
+    )
+
+
+def title(curve: Curve) -> str:
+    """Returns what a search is called, its key apart from what it says by itself."""
+    usual = f"{curve.learner}/{curve.axis}" if curve.axis else curve.learner
+    name = f"{curve.learner}, {curve.axis}" if curve.axis else curve.learner
+    return name if curve.search == usual else f"{curve.search} ({name})"
+
+
+def best(curve: Curve) -> CurveLevel | None:
+    """Returns the level with the best score, the smaller one of equals; None without scores."""
+    scored = [row for row in curve.levels if row.score is not None]
+    sign = 1 if curve.direction == "minimize" else -1
+    return min(scored, key=lambda row: (sign * (row.score or 0.0), row.level), default=None)
+
+
+def plain_verdict(curve: Curve) -> str:
+    """Returns the verdict in a few plain words."""
+    verdict, axis = curve.verdict, curve.axis
+    if curve.state is SearchState.FAILED:
+        return "failed"
+    if verdict is None:
+        return "measured, no axis" if not axis else "no verdict yet"
+    measured = [row.level for row in curve.levels]
+    top = measured[-1] if measured else 0
+    match verdict.outcome:
+        case VerdictOutcome.PLATEAUED:
+            return f"{axis} {verdict.level} is enough"
+        case VerdictOutcome.DECLINING:
+            return f"{axis} {verdict.level} is enough; more is worse"
+        case VerdictOutcome.RISING:
+            return f"still rising at {axis} {top}"
+        case VerdictOutcome.INCONCLUSIVE:
+            return "can't tell yet" if curve.state is SearchState.RUNNING else "inconclusive"
+
+
+def sufficient(curve: Curve) -> str:
+    """Returns the level that is enough, the ones that may be, or a dash."""
+    verdict = curve.verdict
+    if verdict is None:
+        return "–"
+    if verdict.level is not None:
+        return str(verdict.level)
+    if verdict.not_excluded:
+        return "one of " + ", ".join(map(str, verdict.not_excluded))
+    return "–"

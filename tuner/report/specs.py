@@ -1,0 +1,36 @@
+"""A spec written out again, without what stands at its default."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from tuner.report.naming import dataset_name
+from tuner.spec import JobSpec, Search
+
+
+def spec_as_yaml(spec: JobSpec) -> str:
+    """Returns the shortest YAML that gives the same spec, uploaded files by their names."""
+    data = spec.model_dump(mode="json", exclude_defaults=True, exclude={"searches", "dataset"})
+    written: dict[str, Any] = {"dataset": dataset_name(spec.dataset), **data}
+    written["margin"] = spec.margin
+    written["seed"] = spec.seed
+    written["searches"] = [_search(search) for search in spec.searches]
+    return yaml.safe_dump(written, sort_keys=False, allow_unicode=True, width=90)
+
+
+def _search(search: Search) -> dict[str, Any]:
+    """Returns a search with what it was judged on said outright."""
+    data = search.model_dump(mode="json", exclude={"direction", "key", "space"})
+    usual = f"{search.learner}/{search.axis}" if search.axis else search.learner
+    if search.key != usual:
+        data["key"] = search.key
+    if not search.axis:
+        del data["axis"], data["levels"]
+    if search.space:
+        data["space"] = {
+            name: entry.model_dump(mode="json").get("fixed", entry.model_dump(mode="json"))
+            for name, entry in search.space.items()
+        }
+    return data
