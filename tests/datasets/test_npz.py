@@ -1,0 +1,206 @@
+"""npz archives are read as promised, and every bad one is refused in words."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tuner.datasets import content, registry
+from tuner.datasets.base import Data, DataError
+
+X = np.arange(40, dtype=np.float64).reshape(10, 4)
+Y = np.array([0, 1] * 5)
+
+
+def write(path: Path, **arrays: np.ndarray) -> Path:
+    file = path / "data.npz"
+    np.savez_compressed(file, **arrays)
+    return file
+
+
+def load(path: Path, **arrays: np.ndarray) -> Data:
+    return registry.load("npz", write(path, **arrays))
+
+
+def refused(path: Path, **arrays: np.ndarray) -> str:
+    file = write(path, **arrays)
+    with pytest.raises(DataError) as error:
+        registry.load("npz", file)
+    assert str(file) in str(error.value)
+    return str(error.value)
+
+
+def test_a_table_becomes_float32_and_keeps_its_values(tmp_path: Path) -> None:
+    data = load(tmp_path, x=X, y=Y)
+    assert data.x.dtype == np.float32
+    assert data.x.shape == (10, 4)
+    np.testing.assert_array_equal(data.x, X)
+    np.testing.assert_array_equal(data.y, Y)
+    assert data.x_test is None
+    assert data.y_test is None
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "numbers"),
+    [
+        (np.array([7, 3] * 5), ("3", "7"), [1, 0] * 5),
+        (np.array([-1, 1] * 5, dtype=np.int8), ("-1", "1"), [0, 1] * 5),
+        (np.array([2, 200] * 5, dtype=np.uint8), ("2", "200"), [0, 1] * 5),
+        (np.array(["dog", "cat"] * 5), ("cat", "dog"), [1, 0] * 5),
+        (np.array([b"dog", b"cat"] * 5), ("cat", "dog"), [1, 0] * 5),
+        (np.array([True, False] * 5), ("False", "True"), [1, 0] * 5),
+    ],
+)
+def test_labels_of_any_kind_are_numbered_and_keep_their_names(
+    tmp_path: Path, labels: np.ndarray, classes: tuple[str, ...], numbers: list[int]
+) -> None:
+    data = load(tmp_path, x=X, y=labels)
+    assert data.classes == classes
+    assert data.y.dtype == np.int64
+    assert data.y.tolist() == numbers
+
+
+def test_images_come_out_channels_first_and_bytes_scaled(tmp_path: Path) -> None:
+    grey = np.full((10, 5, 6), 255, dtype=np.uint8)
+    assert load(tmp_path, x=grey, y=Y).x.shape == (10, 1, 5, 6)
+    assert load(tmp_path, x=grey, y=Y).x.max() == 1.0
+    colour = np.zeros((10, 3, 5, 6), dtype=np.float16)
+    assert load(tmp_path, x=colour, y=Y).x.shape == (10, 3, 5, 6)
+
+
+def test_its_own_test_part_uses_the_training_parts_numbers(tmp_path: Path) -> None:
+    data = load(tmp_path, x=X, y=np.array(["a", "b"] * 5), x_test=X[:2], y_test=np.array(["b"] * 2))
+    assert data.x_test is not None
+    assert data.y_test is not None
+    assert data.x_test.shape == (2, 4)
+    assert data.y_test.tolist() == [1, 1]
+
+
+def test_an_uploaded_file_is_known_by_its_owners_name(tmp_path: Path) -> None:
+    file = write(tmp_path, x=X, y=Y[:5])
+    with pytest.raises(DataError, match=r"^mine\.npz: x has 10 examples, y 5"):
+        registry.load("npz", files={"mine.npz": file})
+    with pytest.raises(DataError, match="2 files"):
+        registry.load("npz", files={"a": file, "b": file})
+
+
+def test_the_digest_follows_content_and_nothing_else(tmp_path: Path) -> None:
+    first = load(tmp_path, x=X, y=Y)
+    assert load(tmp_path, x=X.astype(np.float32), y=Y.astype(np.int8)).digest == first.digest
+    changed = X.copy()
+    changed[3, 2] += 1
+    assert load(tmp_path, x=changed, y=Y).digest != first.digest
+    assert load(tmp_path, x=X, y=Y[::-1]).digest != first.digest
+    assert load(tmp_path, x=X, y=np.where(Y, "b", "a")).digest != first.digest
+    assert load(tmp_path, x=X, y=Y, x_test=X, y_test=Y).digest != first.digest
+    assert load(tmp_path, x=X.reshape(10, 2, 2), y=Y).digest != first.digest
+
+
+@pytest.mark.parametrize(
+    ("arrays", "problem"),
+    [
+        ({"x": X}, "no y"),
+        ({"y": Y, "features": X}, "holds features, y but no x"),
+        ({"x": X, "y": Y[:7]}, "x has 10 examples, y 7"),
+        ({"x": X, "y": np.zeros(10, int)}, "only the class '0'"),
+        ({"x": X, "y": np.arange(10)}, "10 classes for 10 examples"),
+        ({"x": X, "y": Y.astype(float)}, r"y holds float64.*y\.astype\(int\)"),
+        ({"x": X, "y": Y[:, None]}, r"y has the shape \(10, 1\)"),
+        ({"x": X[:, 0], "y": Y}, r"x has the shape \(10,\)"),
+        ({"x": np.zeros((10, 2, 2, 2, 2)), "y": Y}, "has the shape"),
+        ({"x": np.zeros((10, 8, 9, 3)), "y": Y}, r"channels last.*moveaxis"),
+        ({"x": np.zeros((0, 4)), "y": np.zeros(0, int)}, "empty"),
+        ({"x": X.astype(str), "y": Y}, "must hold numbers"),
+        ({"x": X.astype(complex), "y": Y}, "must hold numbers"),
+        ({"x": X, "y": Y, "x_test": X}, "has x_test but no y_test"),
+        ({"x": X, "y": Y, "y_test": Y}, "has y_test but no x_test"),
+        ({"x": X, "y": Y, "x_test": X[:, :3], "y_test": Y}, "must be alike"),
+        ({"x": X, "y": Y, "x_test": X, "y_test": Y + 1}, "x_test|y_test has the class '2'"),
+        ({"x": X, "y": Y, "x_test": X, "y_test": Y.astype(str)}, "name the classes alike"),
+    ],
+)
+def test_arrays_that_make_no_sense_are_refused(
+    tmp_path: Path, arrays: dict[str, np.ndarray], problem: str
+) -> None:
+    with pytest.raises(DataError, match=problem):
+        load(tmp_path, **arrays)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
+def test_numbers_that_are_none_are_refused_with_their_place(tmp_path: Path, bad: float) -> None:
+    x = X.copy()
+    x[6, 1] = bad
+    assert "example 6 is the first" in refused(tmp_path, x=x, y=Y)
+
+
+def test_objects_are_never_unpickled(tmp_path: Path) -> None:
+    assert "never unpickled" in refused(tmp_path, x=X, y=np.array(["a", 1] * 5, dtype=object))
+
+
+def test_a_missing_file_and_a_file_of_another_kind_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        registry.load("npz", tmp_path / "none.npz")
+    text = tmp_path / "text.npz"
+    text.write_text("x,y\n1,2\n")
+    with pytest.raises(DataError, match="no whole NumPy archive"):
+        registry.load("npz", text)
+
+
+def test_a_truncated_or_damaged_archive_is_refused(tmp_path: Path) -> None:
+    file = write(tmp_path, x=np.random.default_rng(0).normal(size=(500, 4)), y=np.arange(500) % 2)
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="no whole NumPy archive"):
+        registry.load("npz", file)
+    damaged = bytearray(whole)
+    damaged[200:400] = bytes(200)
+    file.write_bytes(damaged)
+    with pytest.raises(DataError):
+        registry.load("npz", file)
+
+
+def npy(shape: tuple[int, ...], content: bytes) -> bytes:
+    stream = io.BytesIO()
+    header = {"descr": "<f8", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(stream, header)
+    return stream.getvalue() + content
+
+
+@pytest.mark.parametrize(
+    ("shape", "problem"),
+    [((10, 2**40), "takes more than"), ((10, 400), "declares 32,000 bytes"), ((2, 4), "declares")],
+)
+def test_a_header_that_promises_what_isnt_there_allocates_nothing(
+    tmp_path: Path, shape: tuple[int, ...], problem: str
+) -> None:
+    file = tmp_path / "bomb.npz"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("x.npy", npy(shape, X.tobytes()))
+        archive.writestr("y.npy", npy((10,), Y.astype(float).tobytes()))
+    with pytest.raises(DataError, match=problem):
+        registry.load("npz", file)
+
+
+def test_an_archive_that_unpacks_to_more_than_allowed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuner.datasets.npz.MAX_BYTES", 100_000)
+    file = write(tmp_path, x=np.zeros((10, 10_000)), y=Y)
+    assert file.stat().st_size < 10_000
+    with pytest.raises(DataError, match="unpacks to 8"):
+        registry.load("npz", file)
+
+
+def test_the_limit_is_one_that_a_node_can_hold() -> None:
+    assert content.MAX_BYTES == 16 * 2**30
+
+
+def test_unknown_sources_and_missing_paths_are_named() -> None:
+    with pytest.raises(DataError, match="no data source 'csv'; there are digits, npz, idx"):
+        registry.load("csv")
+    with pytest.raises(DataError, match="neither a folder nor files"):
+        registry.load("idx")
