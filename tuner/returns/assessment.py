@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tuner.curve import Gain, Question, Verdict
+from tuner.curve import Gain, Question, Verdict, VerdictOutcome
 from tuner.record import Comparison
 from tuner.returns import words
 from tuner.returns.pairs import Measured, measure_pairs
@@ -47,6 +47,21 @@ class Assessment:
     estimated_sufficient: int | None
     verdict: Verdict
     notes: tuple[str, ...] = ()
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is a verdict that more replicates aren't likely to better.
+
+        A larger level is often shown to suffice before the smallest one that does:
+        in simulations of six levels with no gain at all, the first verdict names
+        the smallest in two searches of five, the first settled one in all. A search
+        that has replicates left does well to go on until this holds; the bounds
+        hold however long it does.
+        """
+        verdict = self.verdict
+        if verdict.outcome is VerdictOutcome.INCONCLUSIVE:
+            return False
+        return verdict.level is None or verdict.level == self.estimated_sufficient
 
     def compare(self, smaller: int, larger: int) -> Comparison | None:
         """Returns the bounds of two levels, or None where they aren't both measured."""

@@ -168,5 +168,6 @@ def replicates_needed(distance: float, spread: float, one_sided_level: float) ->
         return None
     if spread == 0:
         return max(EQUAL_PAIRS, fewest_replicates(one_sided_level))
-    enough = _relative_widths(one_sided_level) * spread <= distance
+    widths = _relative_widths(one_sided_level)
+    enough = np.isfinite(widths) & (widths <= distance / spread)
     return int(enough.argmax()) if enough.any() else None

@@ -42,7 +42,7 @@ def _plateaued(rule: Sufficiency, level: int) -> str:
         f"{level} suffices: no larger measured level gains {words.number(question.margin)} "
         f"{question.metric} per doubling over it ({pair.comparison.larger}: "
         f"{words.number(pair.gain, '+')} for {words.doublings(pair)}, "
-        f"at most {words.number(pair.gain_high, '+')})"
+        f"at most {words.number(pair.gain_high, '+')}){_smaller(rule, level)}"
     )
 
 
@@ -51,7 +51,14 @@ def _declining(rule: Sufficiency, level: int, worse: Pair) -> str:
     return (
         f"{level} suffices and more does harm: {worse.comparison.larger} is worse by "
         f"{words.number(-worse.gain)} {metric}, by at least {words.number(-worse.gain_high)}"
+        f"{_smaller(rule, level)}"
     )
+
+
+def _smaller(rule: Sufficiency, level: int) -> str:
+    """Says which smaller levels may suffice too, for a plateau doesn't exclude them."""
+    open_levels = [k for k in rule.not_excluded() if k < level]
+    return f"; {words.listed(open_levels)} may suffice too" if open_levels else ""
 
 
 def _rising(rule: Sufficiency) -> str:
