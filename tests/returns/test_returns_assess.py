@@ -1,7 +1,6 @@
 """An assessment is exactly the definition, whatever the order, direction, offset or scale."""
 
 import math
-import pickle
 import random
 import time
 import warnings
@@ -9,13 +8,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from tuner.curve import Question, Verdict, VerdictOutcome
 from tuner.returns import Assessment, assess, paired_bounds
 
 Scores = dict[int, dict[int, float]]
+
+# A busy machine is no failure of the property.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 QUESTION = Question("forest/trees", "forest", "trees", (1, 2, 4, 8, 16), "brier", "minimize", 0.02)
 
@@ -317,6 +319,7 @@ def test_equal_pairs_are_noted() -> None:
     assert "0.05 brier" in note
 
 
+@unhurried
 @given(
     st.dictionaries(
         st.sampled_from(QUESTION.levels),
@@ -331,7 +334,6 @@ def test_equal_pairs_are_noted() -> None:
 )
 @example({1: {0: 1e308, 1: -1e308}, 2: {0: -1e308, 1: 1e308}}, "minimize", 0.02, 0.05)
 @example({1: {0: 5e-324, 1: 0.0}, 2: {0: 0.0, 1: 5e-324}}, "maximize", 0.0, 0.05)
-@settings(max_examples=200)
 def test_never_nan_and_never_a_warning(
     scores: Scores, direction: str, margin: float, alpha: float
 ) -> None:
@@ -354,6 +356,7 @@ def test_never_nan_and_never_a_warning(
 # Properties
 
 
+@unhurried
 @given(SCORES, st.randoms(use_true_random=False))
 def test_order_makes_no_difference_to_any_digit(scores: Scores, rng: random.Random) -> None:
     def shuffled(mapping: dict[int, object]) -> dict[int, object]:
@@ -362,9 +365,10 @@ def test_order_makes_no_difference_to_any_digit(scores: Scores, rng: random.Rand
         return dict(items)
 
     other = shuffled({level: shuffled(row) for level, row in scores.items()})
-    assert pickle.dumps(assess(question(), other)) == pickle.dumps(assess(question(), scores))
+    assert repr(assess(question(), other)) == repr(assess(question(), scores))
 
 
+@unhurried
 @given(SCORES)
 def test_accuracy_maximised_is_error_minimised(errors: Scores) -> None:
     accuracies = {k: {i: 1 - e for i, e in row.items()} for k, row in errors.items()}
@@ -378,6 +382,7 @@ def test_accuracy_maximised_is_error_minimised(errors: Scores) -> None:
     assert minimised.verdict.not_excluded == maximised.verdict.not_excluded
 
 
+@unhurried
 @given(SCORES, SCORE)
 def test_a_constant_changes_nothing(scores: Scores, constant: float) -> None:
     plain = assess(question(), scores)
@@ -392,6 +397,7 @@ def test_a_constant_changes_nothing(scores: Scores, constant: float) -> None:
     )
 
 
+@unhurried
 @given(SCORES, st.sampled_from([0.01, 0.25, 3.0, 100.0]))
 def test_scaling_scores_and_margin_scales_the_bounds(scores: Scores, factor: float) -> None:
     plain = assess(question(), scores)
@@ -407,6 +413,7 @@ def test_scaling_scores_and_margin_scales_the_bounds(scores: Scores, factor: flo
     )
 
 
+@unhurried
 @given(SCORES)
 def test_gains_agree_with_comparisons(scores: Scores) -> None:
     asked = question()
@@ -422,6 +429,7 @@ def test_gains_agree_with_comparisons(scores: Scores) -> None:
         assert gain.per_doubling == pytest.approx(gain.estimate / math.log2(level / below))
 
 
+@unhurried
 @given(SCORES)
 def test_the_verdict_follows_from_the_comparisons(scores: Scores) -> None:
     """Written anew from the definition, without the code that decides."""

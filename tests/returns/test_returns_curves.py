@@ -1,16 +1,15 @@
 """A curve shows what the record holds: scores of measuring rows, every cost, every failure."""
 
 import math
-import pickle
 import random
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tuner.curve import Curve, Question, SearchState, VerdictOutcome
+from tuner.curve import Question, SearchState, VerdictOutcome
 from tuner.record import (
     Measurement,
     Outcome,
@@ -20,6 +19,9 @@ from tuner.record import (
     measurement_id,
 )
 from tuner.returns import ANALYSIS_VERSION, assess, curve
+
+# A busy machine is no failure of the property.
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 QUESTION = Question("mlp/depth", "mlp", "depth", (1, 2, 4, 8), "error", "minimize", 0.02)
 FIRST = make_setting({"learning_rate": 0.1})
@@ -257,20 +259,17 @@ ROWS = st.lists(
 )
 
 
-def same(a: Curve, b: Curve) -> bool:
-    """Tells whether two curves agree to the last digit, by which NaN would equal NaN."""
-    return pickle.dumps(a) == pickle.dumps(b) or repr(a) == repr(b)
-
-
+@unhurried
 @given(ROWS, st.randoms(use_true_random=False))
 def test_neither_order_nor_repeats_of_rows_matter(
     rows: list[Measurement], rng: random.Random
 ) -> None:
     shuffled = [*rows, *rows[::2]]
     rng.shuffle(shuffled)
-    assert same(curve(QUESTION, shuffled), curve(QUESTION, rows))
+    assert repr(curve(QUESTION, shuffled)) == repr(curve(QUESTION, rows))
 
 
+@unhurried
 @given(ROWS)
 def test_every_second_is_billed_and_every_replicate_counted(rows: list[Measurement]) -> None:
     found = curve(QUESTION, rows)
@@ -288,6 +287,7 @@ def test_every_second_is_billed_and_every_replicate_counted(rows: list[Measureme
         assert (level.level in found.unmeasured) == (level.replicates == 0)
 
 
+@unhurried
 @given(ROWS)
 def test_direction_only_turns_the_sign(rows: list[Measurement]) -> None:
     """Accuracy, maximised, gives the gains that error, minimised, gives."""
