@@ -44,7 +44,7 @@ class Assignment:
 class Order:
     """The coordinator's answer to a heartbeat."""
 
-    directive: pb.Directive
+    directive: pb.Directive.ValueType
     slots: int
 
 
@@ -153,7 +153,9 @@ class CoordinatorLink:
         )
         return Order(answer.directive, answer.slots)
 
-    def finish(self, outcome: pb.AttemptOutcome, message: str = "", field: str = "") -> None:
+    def finish(
+        self, outcome: pb.AttemptOutcome.ValueType, message: str = "", field: str = ""
+    ) -> None:
         """Says the last word. Raises TunerError as `commit` does."""
         request = pb.FinishAttemptRequest(
             attempt=self._attempt, outcome=outcome, field=field, message=message

@@ -228,25 +228,29 @@ class Climb:
             return self._end(
                 record, Conclusion.ANSWERED, words.baseline(self._question, scores), look
             )
-        if look.verdict.outcome is not VerdictOutcome.INCONCLUSIVE:
+        if look.settled:
             return self._end(record, Conclusion.ANSWERED, words.verdict(look.verdict), look)
-        sufficient = look.estimated_sufficient
-        larger = [level for level in scores if sufficient is not None and level > sufficient]
-        if len(larger) < self._question.patience and untouched:
+        answered = look.verdict.outcome is not VerdictOutcome.INCONCLUSIVE
+        if untouched and not answered and self._impatient(look):
             return self._go_up(record, groups, touched, look)
-        step = self._add_replicates(record, look, sorted(scores))
+        step = self._add_replicates(record, look)
         if step is not None:
             return step
-        if untouched:
+        if untouched and not answered:
             return self._go_up(record, groups, touched, look)
         return self._end(record, Conclusion.ANSWERED, words.verdict(look.verdict), look)
 
-    def _add_replicates(
-        self, record: SearchRecord, look: Assessment, measured: list[int]
-    ) -> PlanStep | None:
+    def _impatient(self, look: Assessment) -> bool:
+        """Tells whether too few larger levels are measured for the level that seems enough."""
+        sufficient = look.estimated_sufficient
+        assert sufficient is not None  # something is measured
+        larger = sum(level > sufficient for level in look.levels)
+        return larger < self._question.patience
+
+    def _add_replicates(self, record: SearchRecord, look: Assessment) -> PlanStep | None:
         """Returns the step that adds replicates where the answer hangs; None if it can't."""
         measuring = self._spec.measuring
-        open_levels = undecided_levels(look, measured)
+        open_levels = undecided_levels(look)
         have = {level: record.planned_replicates(level) for level in open_levels}
         short = [n for n in have.values() if n < measuring.max_replicates]
         if not short:
@@ -313,7 +317,7 @@ class Climb:
         )
 
 
-def undecided_levels(look: Assessment, measured: Sequence[int]) -> list[int]:
+def undecided_levels(look: Assessment) -> list[int]:
     """Returns the levels whose replicates could still decide the verdict.
 
     Where the estimates say that level k suffices, these are k and every larger
@@ -323,20 +327,18 @@ def undecided_levels(look: Assessment, measured: Sequence[int]) -> list[int]:
 
     Args:
         look: The assessment of what is measured.
-        measured: The measured levels, rising.
 
     Returns:
         The levels, rising; empty where nothing hangs on replicates.
     """
     sufficient = look.estimated_sufficient
-    top = measured[-1]
     found: set[int] = set()
-    if sufficient is not None and sufficient != top:
+    if sufficient is not None and sufficient != look.levels[-1]:
         for c in look.comparisons:
             if c.smaller == sufficient and c.high >= 0:
                 found |= {c.smaller, c.larger}
         return sorted(found)
-    for level in measured[:-1]:
+    for level in look.levels[:-1]:
         pairs = [c for c in look.comparisons if c.smaller == level]
         if pairs and not any(c.low > 0 for c in pairs):
             best = max(pairs, key=lambda c: (c.estimate, -c.larger))

@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from tuner.record import PacketOutcome
 from tuner.trials.work import Report, Task
@@ -24,9 +25,14 @@ class PacketBroker:
         self._waiting: deque[Task] = deque()
         self._taken: dict[str, tuple[Task, str, datetime]] = {}
         self._reports: list[Report] = []
+        self._workers: dict[str, Any] = {}
         self._closed = False
         self._work = asyncio.Condition()
         self._news = asyncio.Condition()
+
+    async def join(self, worker: str, actor: Any) -> None:
+        """Takes a worker's actor handle, for the runner to kill it by."""
+        self._workers[worker] = actor
 
     async def offer(self, tasks: list[Task]) -> None:
         """Takes packets to hand out."""
@@ -85,6 +91,7 @@ class PacketBroker:
 
     async def lost(self, worker: str, error: str) -> None:
         """Notes that a worker is gone: its packet is reported LOST for the runner to judge."""
+        self._workers.pop(worker, None)
         taken = self._taken.pop(worker, None)
         if taken is None:
             return
@@ -114,6 +121,10 @@ class PacketBroker:
             self._closed = True
             self._waiting.clear()
             self._work.notify_all()
+
+    async def workers(self) -> list[Any]:
+        """Returns the actor handles of the workers that joined and weren't lost."""
+        return list(self._workers.values())
 
     async def is_closed(self) -> bool:
         """Tells whether it was closed."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -50,7 +51,9 @@ class SlotWorker(tune.Trainable):
         self._slot = slot
         self._splits = Splits(data, split, slot.seed)
         self._device = Accelerator.of_this_worker(slot.gpus)
-        self._node = ray.get_runtime_context().get_node_id()
+        context = ray.get_runtime_context()
+        self._node = context.get_node_id()
+        ray.get(broker.join.remote(self.trial_id, context.current_actor))
         self._report: Report | None = None
         self._packets = 0
 
@@ -137,7 +140,8 @@ class SlotSearcher(Searcher):
         self._closed = True
 
     def save(self, checkpoint_path: str) -> None:
-        """Saves nothing: the record is the truth, and Ray Tune's restore isn't used."""
+        """Writes an empty file: the record is the truth, and Ray Tune's restore isn't used."""
+        Path(checkpoint_path).touch()
 
     def restore(self, checkpoint_path: str) -> None:
         """Restores nothing."""

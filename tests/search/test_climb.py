@@ -1,0 +1,163 @@
+"""The climb: reproducible whatever the arrivals, right on known truths, honest when it fails."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.search.bench import Table, climb, measured
+from tuner.record import Conclusion, Phase, StepKind, record_digest
+from tuner.returns import assess
+from tuner.search import Climb, SearchRecord
+from tuner.spec import JobSpec
+
+
+def spec(axis: str = "depth", levels: tuple[int, ...] = (1, 2, 4, 8, 16, 32), **more) -> JobSpec:
+    return JobSpec.parse(
+        {
+            "dataset": "digits",
+            "margin": 0.02,
+            "searches": [{"learner": "simulated", "axis": axis, "levels": levels}],
+            "tuning": {"trials": 5, "generation": 2},
+            **more,
+        }
+    )
+
+
+def plateau_at(level: int, gain: float = 0.1):
+    return lambda c: 0.05 + gain * max(0.0, math.log2(level / c))
+
+
+def verdict_of(job: JobSpec, record: SearchRecord):
+    question = job.question(record.search)
+    return assess(question, record.scores(question.metric)).verdict
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    axis=st.sampled_from(["depth", "trees"]),
+    truth=st.sampled_from([1, 2, 4, 64]),
+    workers=st.integers(1, 9),
+    shuffle=st.integers(0, 2**32),
+    restart=st.sampled_from([0.0, 0.2, 0.6]),
+)
+def test_the_record_does_not_depend_on_arrivals_workers_or_restarts(
+    axis, truth, workers, shuffle, restart
+):
+    table = Table(spec(axis), plateau_at(truth), sd=0.004)
+    key = f"simulated/{axis}"
+    undisturbed = climb(table, key, workers=1)
+    other = climb(table, key, workers=workers, shuffle=shuffle, restart=restart)
+    assert other.steps == undisturbed.steps
+    assert record_digest(other.measurements.values()) == record_digest(
+        undisturbed.measurements.values()
+    )
+
+
+@pytest.mark.parametrize("level", [1, 2, 4])
+def test_it_finds_the_plateau_and_leaves_the_levels_beyond_patience_alone(level):
+    job = spec()
+    record = climb(Table(job, plateau_at(level), sd=0.002), "simulated/depth")
+    verdict = verdict_of(job, record)
+    assert (verdict.outcome, verdict.level) == ("PLATEAUED", level)
+    assert max(measured(record)) == 4 * level  # two larger levels, and no more
+
+
+def test_it_climbs_a_rising_curve_to_its_top():
+    job = spec(levels=(1, 2, 4, 8))
+    record = climb(Table(job, plateau_at(10**6, gain=0.04), sd=0.002), "simulated/depth")
+    assert verdict_of(job, record).outcome == "RISING"
+    assert measured(record) == {1, 2, 4, 8}
+
+
+def test_noise_that_no_replicates_settle_ends_inconclusive_with_all_of_them_spent():
+    job = spec(levels=(1, 2, 4), measuring={"min_replicates": 4, "max_replicates": 8})
+    record = climb(Table(job, plateau_at(1), sd=0.2), "simulated/depth")
+    assert record.steps[-1].conclusion is Conclusion.ANSWERED
+    assert verdict_of(job, record).outcome == "INCONCLUSIVE"
+    assert max(record.planned_replicates(level) for level in measured(record)) == 8
+
+
+def test_every_level_gets_the_same_tuning_budget_with_the_neighbours_winner_in_it():
+    job = spec()
+    record = climb(Table(job, plateau_at(4), sd=0.002), "simulated/depth")
+    levels = measured(record)
+    assert {len(record.tuned(level)) for level in levels} == {5}
+    for below, level in zip(sorted(levels), sorted(levels)[1:], strict=False):
+        rows = record.tuned(below)
+        winner = min(rows, key=lambda s: rows[s].scores["error"])
+        assert next(iter(record.tuned(level))) == winner
+
+
+def test_replicates_are_paired_over_levels():
+    record = climb(Table(spec(), plateau_at(2), sd=0.002), "simulated/depth")
+    by_level = {
+        level: {m.replicate for m in record.claimed(Phase.MEASURING) if m.level == level}
+        for level in measured(record)
+    }
+    for replicates in by_level.values():
+        assert replicates == set(range(len(replicates)))
+
+
+def test_one_fit_of_a_nested_axis_tunes_all_levels():
+    job = spec("trees")
+    record = climb(Table(job, plateau_at(4), sd=0.002), "simulated/trees")
+    tuning = [p for s in record.steps if s.kind is StepKind.TUNE for p in s.packets]
+    assert len(tuning) == 5
+    assert {p.levels for p in tuning} == {(1, 2, 4, 8, 16, 32)}
+    for step in record.steps:
+        if step.kind is StepKind.MEASURE:
+            fits = {(p.settings, p.replicates) for p in step.packets}
+            assert len(fits) == len(step.packets)  # a winner of several levels is fitted once
+
+
+def test_a_level_that_always_fails_is_passed_over_and_stays_in_the_record():
+    job = spec()
+    record = climb(Table(job, plateau_at(2), sd=0.002, fails=[2]), "simulated/depth")
+    assert 2 not in measured(record)
+    assert len(record.tuned(2)) == 5
+    assert verdict_of(job, record).level == 4
+
+
+def test_a_search_whose_every_fit_fails_says_so():
+    job = spec(levels=(1, 2))
+    record = climb(Table(job, plateau_at(2), sd=0.002, fails=[1, 2]), "simulated/depth")
+    last = record.steps[-1]
+    assert last.conclusion is Conclusion.FAILED
+    assert "the loss became NaN" in last.decision
+
+
+def test_fixed_hyperparameters_need_no_tuning():
+    job = spec(levels=(1, 2, 4))
+    search = {
+        "learner": "simulated",
+        "axis": "depth",
+        "levels": (1, 2, 4),
+        "space": {"learning_rate": 0.01},
+    }
+    job = JobSpec.parse({"dataset": "digits", "margin": 0.02, "searches": [search]})
+    record = climb(Table(job, plateau_at(1), sd=0.002), "simulated/depth")
+    assert all(step.kind is not StepKind.TUNE for step in record.steps)
+
+
+def test_a_decision_waits_for_what_was_claimed():
+    job = spec()
+    record = SearchRecord("namespaces/default/jobs/test", "simulated/depth")
+    policy = Climb(job, "simulated/depth")
+    step = policy.next_step(record)
+    assert step is not None
+    record.steps.append(step)
+    with pytest.raises(KeyError):
+        policy.next_step(record)
+
+
+def test_each_decision_after_the_first_names_what_it_was_taken_on():
+    record = climb(Table(spec(), plateau_at(2), sd=0.002), "simulated/depth")
+    assert record.steps[0].look is None
+    looks = [step.look for step in record.steps[1:]]
+    counts = [look.measurements for look in looks if look]
+    assert len(counts) == len(looks)
+    assert counts == sorted(counts)
+    assert looks[-1] is not None
+    assert looks[-1].comparisons
