@@ -34,15 +34,16 @@ def find_endpoint(address: str | None = None, token: str | None = None) -> Endpo
     """Returns the coordinator that is meant.
 
     The arguments go first, then TUNER_ADDRESS and TUNER_TOKEN, then the
-    embedded coordinator of this machine.
+    embedded coordinator of this machine, with the token that it made.
 
     Raises:
         TunerError: INVALID_ARGUMENT where the address is none; UNAVAILABLE,
             reason NO_COORDINATOR, where nothing is named and nothing is up.
     """
     named = address or os.environ.get("TUNER_ADDRESS", "")
-    known = token or os.environ.get("TUNER_TOKEN", "")
+    elsewhere = os.environ.get("TUNER_TOKEN", "")
     if named:
+        known = token or elsewhere
         host, colon, port = named.rpartition(":")
         if not (colon and host and port.isdigit()) or "/" in named:
             raise invalid("address", f"{named!r} is not of the form HOST:PORT", "INVALID_ADDRESS")
@@ -58,7 +59,7 @@ def find_endpoint(address: str | None = None, token: str | None = None) -> Endpo
             f"no coordinator is up in {home}; start one with `tuner up`, "
             "or name one with --address or TUNER_ADDRESS",
         )
-    return Endpoint(found, known or _embedded_token(home), embedded=True)
+    return Endpoint(found, token or _embedded_token(home) or elsewhere, embedded=True)
 
 
 def _embedded_address(home: Path) -> str | None:

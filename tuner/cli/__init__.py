@@ -1,0 +1,1 @@
+"""The `tuner` command. Data goes to stdout, talk to stderr."""

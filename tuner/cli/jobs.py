@@ -1,0 +1,145 @@
+"""Commands on a job that exists: watch, logs, cancel, delete, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuner.cli.console import data, say
+from tuner.cli.exits import INTERRUPTED, code_of
+from tuner.cli.options import Address, JobArgument, Namespace, ReportFormat, connect
+
+if TYPE_CHECKING:
+    from tuner.client import Job, Result
+
+
+def watch(
+    ctx: typer.Context,
+    job: JobArgument,
+    after: Annotated[int, typer.Option(min=0, help="Only events after this sequence number.")] = 0,
+    namespace: Namespace = "default",
+    address: Address = None,
+) -> None:
+    """Follow a job until it has ended. Ctrl-C leaves it running."""
+    with connect(ctx, address, namespace) as client:
+        raise typer.Exit(watch_to_the_end(client.get_job(job), after))
+
+
+def watch_to_the_end(job: Job, after: int = 0) -> int:
+    """Follows the job, shows its verdicts at the end, and returns the exit code."""
+    from tuner.cli.live import follow
+    from tuner.report import table
+
+    try:
+        state = follow(job, after)
+    except KeyboardInterrupt:
+        said = reference(job)
+        say(f"\n{said} goes on. `tuner watch {said}` follows it again,")
+        say(f"`tuner cancel {said}` ends it, `tuner report {said}` tells what is known so far.")
+        return INTERRUPTED
+    data().print(table(job.result()))
+    say(f"{reference(job)} has {state.value.lower()}.")
+    return code_of(state)
+
+
+def logs(
+    ctx: typer.Context,
+    job: JobArgument,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the job has ended.")
+    ] = False,
+    namespace: Namespace = "default",
+    address: Address = None,
+) -> None:
+    """Show the log of a job's driver, which tells the climb in plain lines."""
+    with connect(ctx, address, namespace) as client:
+        for line in client.get_job(job).logs(follow):
+            typer.echo(line)
+
+
+def cancel(
+    ctx: typer.Context,
+    job: JobArgument,
+    namespace: Namespace = "default",
+    address: Address = None,
+) -> None:
+    """End a job within seconds. Every finished measurement is kept."""
+    with connect(ctx, address, namespace) as client:
+        found = client.get_job(job)
+        status = found.cancel()
+    say(f"{reference(found)} is {status.state.value.lower()}; what was measured is kept.")
+
+
+def delete(
+    ctx: typer.Context,
+    job: JobArgument,
+    namespace: Namespace = "default",
+    address: Address = None,
+) -> None:
+    """Remove a job that has ended, with its record."""
+    with connect(ctx, address, namespace) as client:
+        found = client.get_job(job)
+        found.delete()
+    say(f"{reference(found)} is removed.")
+
+
+def report(
+    ctx: typer.Context,
+    job: JobArgument,
+    output: Annotated[
+        ReportFormat, typer.Option("--output", "-o", help="How to write it.")
+    ] = ReportFormat.MD,
+    save: Annotated[
+        str | None,
+        typer.Option("--save", metavar="DIR", help="Save report.md and report.json there, too."),
+    ] = None,
+    namespace: Namespace = "default",
+    address: Address = None,
+) -> None:
+    """Write a job's report, as it stands."""
+    with connect(ctx, address, namespace) as client:
+        result = client.get_job(job).snapshot()
+    write_report(result, output)
+    if save:
+        say(f"saved in {save_report(result, Path(save))}")
+
+
+def write_report(result: Result, output: ReportFormat) -> None:
+    """Writes the report to stdout."""
+    from tuner.cli.output import dump, write
+    from tuner.report import markdown, table, to_dict
+
+    if output is ReportFormat.TABLE:
+        data().print(table(result))
+    elif output is ReportFormat.MD:
+        write(markdown(result))
+    else:
+        write(dump(output is ReportFormat.JSON, to_dict(result)))
+
+
+def save_report(result: Result, folder: Path) -> Path:
+    """Writes report.md and report.json into the folder, which is made.
+
+    Raises:
+        TunerError: INVALID_ARGUMENT where they can't be written there.
+    """
+    from tuner.cli.output import dump
+    from tuner.errors import invalid
+    from tuner.report import markdown, to_dict
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "report.md").write_text(markdown(result), encoding="utf-8")
+        (folder / "report.json").write_text(dump(True, to_dict(result)), encoding="utf-8")
+    except OSError as error:
+        raise invalid(
+            "--save", f"{folder} can't be written ({error.strerror}); name another folder"
+        ) from error
+    return folder
+
+
+def reference(job: Job) -> str:
+    """Returns what to call the job in the next command: its id where that is enough."""
+    return job.id if job.name.startswith("namespaces/default/") else job.name

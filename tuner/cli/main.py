@@ -1,0 +1,65 @@
+"""The `tuner` command's entry point."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tuner import __version__
+from tuner.cli import cluster, get, jobs, submit
+from tuner.cli.exits import Commands
+
+app = typer.Typer(
+    cls=Commands,
+    name="tuner",
+    help="Measures how much capacity is enough, and what the next bit of it costs.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"tuner {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _globals(
+    address: Annotated[
+        str | None,
+        typer.Option(
+            "--address",
+            metavar="HOST:PORT",
+            help="The coordinator; TUNER_ADDRESS, or the one of `tuner up`, where omitted.",
+            show_default=False,
+        ),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Measures how much capacity is enough, and what the next bit of it costs."""
+
+
+app.command("run")(submit.run)
+app.command("submit")(submit.submit)
+app.command("validate")(submit.validate)
+app.command("watch")(jobs.watch)
+app.command("logs")(jobs.logs)
+app.command("cancel")(jobs.cancel)
+app.command("delete")(jobs.delete)
+app.command("report")(jobs.report)
+app.add_typer(get.app, name="get")
+app.command("learners")(cluster.learners)
+app.command("status")(cluster.status)
+app.command("up")(cluster.up)
+app.command("down")(cluster.down)
+
+
+def main() -> None:
+    """Runs the command; never returns."""
+    app()
