@@ -173,7 +173,14 @@ LEARNERS: Mapping[str, Learner] = _by_name(
             "averaged": Choice(
                 (True, False), True, description="answer with the average of all weights seen"
             ),
-            "learning_rate": Number(1e-4, 1.0, 1e-2, log=True, description="size of a correction"),
+            "learning_rate": Number(
+                1e-4,
+                1.0,
+                1e-2,
+                log=True,
+                tuned=False,
+                description="size of a correction; scales all weights, so it changes no answer",
+            ),
         },
         baseline=True,
     ),

@@ -17,6 +17,11 @@ from tuner.datasets.content import MAX_BYTES, AnyArray, make_data
 
 _ARRAYS = ("x", "y", "x_test", "y_test")
 
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+
 
 class Npz:
     """Reads `.npz` files, compressed or not. Pickles in them are never opened."""
@@ -34,7 +39,8 @@ class Npz:
                 arrays = _read(archive, shown)
         except FileNotFoundError as error:
             raise DataError(f"{shown}: there is no such file") from error
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        # zipfile raises RuntimeError for encryption and methods that it does not know.
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
             raise DataError(
                 f"{shown}: is no whole NumPy archive ({error}); "
                 "write it with np.savez_compressed(FILE, x=..., y=...)"
@@ -77,16 +83,11 @@ def _read(archive: zipfile.ZipFile, shown: str) -> dict[str, AnyArray]:
 def _judge_header(stream: IO[bytes], size: int, where: str) -> None:
     """Raises DataError unless the array is plain and as large as its file says."""
     try:
-        version = np.lib.format.read_magic(stream)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }.get(version)
-        if read is None:
-            raise DataError(f"{where} has the npy format {version}; versions 1.0 and 2.0 are read")
-        shape, _, dtype = read(stream)
-    except DataError:
-        raise
+        shape, _, dtype = _HEADERS[np.lib.format.read_magic(stream)](stream)
+    except KeyError as error:
+        raise DataError(
+            f"{where} has the npy format {error}; versions 1.0 and 2.0 are read"
+        ) from error
     except (ValueError, SyntaxError, TokenError) as error:  # a damaged header is parsed as Python
         raise DataError(f"{where} is no NumPy array ({error}); write it with np.savez") from error
     if dtype.hasobject:

@@ -95,6 +95,17 @@ class Learner(Protocol):
 
     name: ClassVar[str]
 
+    def problem_with(self, x: Features, classes: int) -> str | None:
+        """Says why this data can't be learnt from and what could be, or None.
+
+        The runner asks before it plans anything.
+
+        Args:
+            x: Training examples; shapes count, values may.
+            classes: Number of classes.
+        """
+        ...
+
     def evaluate(
         self,
         axis: str,

@@ -1,0 +1,1 @@
+"""What the neural learners are made of: architectures, training, torch's global state."""

@@ -1,0 +1,37 @@
+"""Every learner by its name in the catalog."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import cast
+
+from tuner.learners.base import Learner
+
+# Imported only when asked for: a forest needs no torch.
+_CLASSES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "perceptron": ("tuner.learners.perceptron", "Perceptron"),
+        "forest": ("tuner.learners.forest", "Forest"),
+        "cnn": ("tuner.learners.cnn", "Cnn"),
+        "simulated": ("tuner.learners.simulated", "Simulated"),
+    }
+)
+
+
+def names() -> tuple[str, ...]:
+    """Returns the names of all learners."""
+    return tuple(_CLASSES)
+
+
+def get(name: str) -> Learner:
+    """Returns the learner of that name.
+
+    Raises:
+        KeyError: There is none.
+    """
+    if name not in _CLASSES:
+        raise KeyError(f"there is no learner {name!r}; there are {', '.join(_CLASSES)}")
+    module, kind = _CLASSES[name]
+    return cast(Learner, getattr(importlib.import_module(module), kind)())
