@@ -1,0 +1,1 @@
+"""The coordinator: the gRPC server that keeps the record and schedules jobs."""

@@ -1,0 +1,59 @@
+"""Starts the coordinator: `python -m services.coordinator`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+import pydantic
+import structlog
+
+from services.coordinator.gateway import ClusterGateway
+from services.coordinator.logging_setup import set_up_logging
+from services.coordinator.ray_gateway import RayGateway
+from services.coordinator.server import Coordinator
+from services.coordinator.settings import Settings
+from services.coordinator.store.base import StoreError
+from tuner.errors import TunerError
+
+log = structlog.get_logger(__name__)
+
+
+def main() -> int:
+    """Serves until SIGTERM or SIGINT; returns the exit status."""
+    try:
+        settings = Settings()
+    except pydantic.ValidationError as error:
+        for item in error.errors(include_url=False):
+            name = "_".join(str(part) for part in item["loc"]).upper()
+            variable = f"TUNER_COORDINATOR_{name}: " if name else ""
+            print(f"{variable}{item['msg'].removeprefix('Value error, ')}", file=sys.stderr)  # noqa: T201
+        return 2
+    set_up_logging(settings.log_level)
+    return asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    coordinator = Coordinator(settings, _ray)
+    try:
+        await coordinator.start()
+        await stopping.wait()
+    except (TunerError, StoreError, ValueError) as error:
+        log.error("coordinator can't start", reason=str(error))  # noqa: TRY400 - no traceback
+        return 1
+    finally:
+        await coordinator.stop()
+    return 0
+
+
+def _ray(settings: Settings, address: str) -> ClusterGateway:
+    return RayGateway(settings.ray_dashboard, settings.runner_python, address)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

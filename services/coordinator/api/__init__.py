@@ -1,0 +1,1 @@
+"""The gRPC services. Thin: they convert, ask the parts, and convert back."""

@@ -1,0 +1,249 @@
+"""Calls about jobs: make, get, list, cancel, delete, watch."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+from services.coordinator.admission import AdmissionPolicy
+from services.coordinator.api.interceptor import Context
+from services.coordinator.api.messages import event_to_wire, job_to_wire, portions
+from services.coordinator.core import Core
+from services.coordinator.datasets import check_dataset
+from services.coordinator.hints import wait
+from services.coordinator.store.base import (
+    AlreadyExistsError,
+    JobRow,
+    JobState,
+    JobStateEvent,
+    NotFoundError,
+    SearchRow,
+    WrongStateError,
+)
+from tuner.curve import SearchState
+from tuner.errors import Status, TunerError, Violation, invalid
+from tuner.spec import JobSpec
+from tuner.v1 import tuner_service_pb2 as pb
+from tuner.wire.names import JobName, check_id, parse_parent
+from tuner.wire.pages import make_token, page_size, read_token
+from tuner.wire.spec import spec_from_wire
+
+# The metadata that says who asks, until there are users.
+USER_KEY = "tuner-user"
+
+MAX_JOBS_A_PAGE = 100
+EVENTS_A_MESSAGE = 200
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_USER = re.compile(r"[ -~]{1,100}")
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+_BEFORE_RUNNING = (JobState.PENDING, JobState.QUEUED)
+_RUNNING = (JobState.RUNNING, JobState.PAUSING, JobState.PAUSED, JobState.STOPPING)
+
+
+class JobCalls:
+    """The part of TunerService that is about jobs."""
+
+    def __init__(self, core: Core, policy: AdmissionPolicy) -> None:
+        """Takes the parts, and the policy that knows the queue's order."""
+        self._core = core
+        self._policy = policy
+
+    async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.Job:
+        """Answers CreateJob."""
+        job = await asyncio.to_thread(self._create, request, _user(context))
+        if not request.validate_only:
+            self._core.hints.ring(JobName.parse(job.name), state=True)
+        return job
+
+    def _create(self, request: pb.CreateJobRequest, owner: str) -> pb.Job:
+        if not _REQUEST_ID.fullmatch(request.request_id):
+            raise invalid(
+                "request_id",
+                f"{request.request_id[:100]!r} is none; give a UUID, the same for every retry",
+            )
+        namespace = parse_parent(request.parent)
+        if namespace is None:
+            raise invalid("parent", "names every namespace; a job is in one of them")
+        if request.job_id:
+            check_id(request.job_id, "job_id")
+        spec = _judged(request, namespace)
+        if spec.namespace != namespace:
+            raise invalid(
+                "parent",
+                f"{request.parent!r} is not the spec's namespace, {spec.namespace!r}; "
+                "name the same in both",
+            )
+        check_dataset(spec.dataset, self._core.settings.data_roots, self._core.artifacts)
+        name = JobName(namespace, request.job_id or self._free_id(namespace, spec))
+        if request.validate_only:
+            if request.job_id and self._taken(name):
+                raise AlreadyExistsError(f"there is a job {name} already; choose another job_id")
+            return job_to_wire(_would_be(name, spec, owner))
+        row, _created = self._core.store.create_job(name, spec, owner, request.request_id)
+        return job_to_wire(row, self._position(row))
+
+    def _free_id(self, namespace: str, spec: JobSpec) -> str:
+        """Returns an id that nobody has: what the job is called, and six random characters."""
+        text = re.sub(r"[^a-z0-9]+", "-", (spec.name or spec.dataset.source).lower())
+        slug = text[:50].strip("-") or "job"
+        while True:
+            job_id = f"{slug}-" + "".join(secrets.choice(_ALPHABET) for _ in range(6))
+            if not self._taken(JobName(namespace, job_id)):
+                return job_id
+
+    def _taken(self, name: JobName) -> bool:
+        try:
+            self._core.store.get_job(name)
+        except NotFoundError:
+            return False
+        return True
+
+    async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.Job:
+        """Answers GetJob."""
+        return await asyncio.to_thread(self._get, JobName.parse(request.name))
+
+    def _get(self, name: JobName) -> pb.Job:
+        row = self._core.store.get_job(name)
+        return job_to_wire(row, self._position(row))
+
+    def _position(self, row: JobRow) -> int:
+        return self._queue().get(row.name, 0) if row.state is JobState.QUEUED else 0
+
+    def _queue(self) -> dict[JobName, int]:
+        """Returns the place of every waiting job, from 1."""
+        queued = self._policy.order(self._core.store.jobs_in(_BEFORE_RUNNING))
+        return {row.name: place for place, row in enumerate(queued, start=1)}
+
+    async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
+        """Answers ListJobs."""
+        namespace = parse_parent(request.parent)
+        # Fewer than asked for, since every job brings its spec.
+        limit = min(page_size(request.page_size), MAX_JOBS_A_PAGE)
+        before = read_token(request.page_token, "jobs", request.parent)
+        rows, following = await asyncio.to_thread(
+            self._core.store.list_jobs, namespace, limit, before
+        )
+        places = {}
+        if any(row.state is JobState.QUEUED for row in rows):
+            places = await asyncio.to_thread(self._queue)
+        return pb.ListJobsResponse(
+            jobs=[
+                job_to_wire(row, places.get(row.name, 0) if row.state is JobState.QUEUED else 0)
+                for row in rows
+            ],
+            next_page_token=make_token(following, "jobs", request.parent) if following else "",
+        )
+
+    async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.Job:
+        """Answers CancelJob."""
+        name = JobName.parse(request.name)
+        while True:
+            row = await asyncio.to_thread(self._core.store.get_job, name)
+            expect: tuple[JobState, ...]
+            if row.state in _BEFORE_RUNNING:
+                state, expect = JobState.CANCELLED, _BEFORE_RUNNING
+            elif row.state in _RUNNING:
+                state, expect = JobState.CANCELLING, _RUNNING
+            else:
+                return job_to_wire(row)
+            reason = f"cancelled by {_user(context)}"
+            try:
+                row = await asyncio.to_thread(
+                    self._core.store.set_job_state, name, state, reason, expect
+                )
+            except WrongStateError:
+                # It went on meanwhile; look again.
+                continue
+            self._core.hints.ring(name, state=True)
+            return job_to_wire(row)
+
+    async def DeleteJob(
+        self, request: pb.DeleteJobRequest, context: Context
+    ) -> pb.DeleteJobResponse:
+        """Answers DeleteJob."""
+        name = JobName.parse(request.name)
+        await asyncio.to_thread(self._core.store.delete_job, name)
+        await asyncio.to_thread(self._core.artifacts.delete_logs, name)
+        self._core.hints.ring(name)
+        return pb.DeleteJobResponse()
+
+    async def WatchJob(
+        self, request: pb.WatchJobRequest, context: Context
+    ) -> AsyncIterator[pb.WatchJobResponse]:
+        """Answers WatchJob. No event is read before the last portion has gone out."""
+        name = JobName.parse(request.name)
+        store, hints = self._core.store, self._core.hints
+        after = request.after
+        job = await asyncio.to_thread(store.get_job, name)
+        if not 0 <= after <= job.last_sequence:
+            raise invalid(
+                "after",
+                f"{after} is no event of {name}, whose last is {job.last_sequence}; give the last "
+                "sequence number that you have seen, or 0",
+            )
+        ended = job.state.ended
+        with hints.listen(name) as news:
+            while True:
+                hints.check()
+                news.clear()
+                events = await asyncio.to_thread(store.events, name, after, EVENTS_A_MESSAGE)
+                for portion in portions(map(event_to_wire, events), EVENTS_A_MESSAGE):
+                    yield pb.WatchJobResponse(events=portion)
+                if events:
+                    after = events[-1].sequence
+                ended = ended or any(
+                    isinstance(e.what, JobStateEvent) and e.what.state.ended for e in events
+                )
+                if len(events) == EVENTS_A_MESSAGE:
+                    continue
+                if ended:
+                    return
+                await wait(news)
+
+
+def _judged(request: pb.CreateJobRequest, namespace: str) -> JobSpec:
+    """Returns the spec. Raises TunerError whose fields are the request's."""
+    message = request.spec
+    if not message.namespace:
+        message = type(message).FromString(message.SerializeToString())
+        message.namespace = namespace
+    try:
+        return spec_from_wire(message)
+    except TunerError as error:
+        violations = [
+            v if v.field == "spec" else Violation(f"spec.{v.field}", v.problem)
+            for v in error.violations
+        ]
+        raise TunerError(
+            Status.INVALID_ARGUMENT, error.reason, error.message, violations
+        ) from error
+
+
+def _user(context: Context) -> str:
+    for key, value in context.invocation_metadata() or ():
+        if key == USER_KEY and isinstance(value, str) and _USER.fullmatch(value):
+            return value
+    return "anonymous"
+
+
+def _would_be(name: JobName, spec: JobSpec, owner: str) -> JobRow:
+    return JobRow(
+        name=name,
+        spec=spec,
+        state=JobState.PENDING,
+        reason="",
+        owner=owner,
+        create_time=datetime.now(UTC),
+        start_time=None,
+        end_time=None,
+        last_sequence=0,
+        attempt=0,
+        billed_device_seconds=0.0,
+        searches=tuple(
+            SearchRow(search.key, SearchState.PENDING) for search in spec.all_searches()
+        ),
+    )

@@ -1,0 +1,151 @@
+"""Calls that read a job's record: trials, measurements, plan steps, curves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import TypeVar
+
+from google.protobuf.message import Message
+
+from services.coordinator.api.interceptor import Context
+from services.coordinator.api.messages import portions
+from services.coordinator.core import Core
+from services.coordinator.curves import Curves
+from services.coordinator.store.base import JobRow
+from tuner.errors import invalid
+from tuner.record import Measurement, Phase, Setting
+from tuner.v1 import tuner_service_pb2 as pb
+from tuner.wire.curve import curve_to_wire
+from tuner.wire.names import JobName
+from tuner.wire.pages import make_token, page_size, read_token
+from tuner.wire.record import measurement_to_wire, step_to_wire
+from tuner.wire.spec import setting_to_wire
+
+_Item = TypeVar("_Item", bound=Message)
+
+
+class RecordCalls:
+    """The part of TunerService that reads records."""
+
+    def __init__(self, core: Core, curves: Curves) -> None:
+        """Takes the parts, and what makes curves."""
+        self._core = core
+        self._curves = curves
+
+    async def ListTrials(
+        self, request: pb.ListTrialsRequest, context: Context
+    ) -> pb.ListTrialsResponse:
+        """Answers ListTrials: candidates in the order in which they were first recorded."""
+        job = await self._job(request.parent, request.search)
+        start = _position(request.page_token, "trials", request.parent, request.search)
+        measurements, _ = await asyncio.to_thread(
+            self._core.store.measurements, job.name, request.search or None
+        )
+        trials = _trials(measurements)
+        rest = islice(trials.items(), start, None)
+        page = _page((_trial_to_wire(*item) for item in rest), request.page_size)
+        end = start + len(page)
+        return pb.ListTrialsResponse(
+            trials=page,
+            next_page_token=make_token(str(end), "trials", request.parent, request.search)
+            if end < len(trials)
+            else "",
+        )
+
+    async def ListMeasurements(
+        self, request: pb.ListMeasurementsRequest, context: Context
+    ) -> pb.ListMeasurementsResponse:
+        """Answers ListMeasurements."""
+        job = await self._job(request.parent, request.search)
+        after = _position(request.page_token, "measurements", request.parent, request.search)
+        limit = page_size(request.page_size)
+        search = request.search or None
+        rows, last = await asyncio.to_thread(
+            self._core.store.measurements, job.name, search, after, limit
+        )
+        more = False
+        if len(rows) == limit:
+            beyond, _ = await asyncio.to_thread(
+                self._core.store.measurements, job.name, search, last, 1
+            )
+            more = bool(beyond)
+        return pb.ListMeasurementsResponse(
+            measurements=[measurement_to_wire(row) for row in rows],
+            next_page_token=make_token(str(last), "measurements", request.parent, request.search)
+            if more
+            else "",
+        )
+
+    async def ListPlanSteps(
+        self, request: pb.ListPlanStepsRequest, context: Context
+    ) -> pb.ListPlanStepsResponse:
+        """Answers ListPlanSteps."""
+        job = await self._job(request.parent, request.search)
+        start = _position(request.page_token, "steps", request.parent, request.search)
+        steps = await asyncio.to_thread(self._core.store.plan, job.name, request.search or None)
+        page = _page(map(step_to_wire, islice(steps, start, None)), request.page_size)
+        end = start + len(page)
+        return pb.ListPlanStepsResponse(
+            plan_steps=page,
+            next_page_token=make_token(str(end), "steps", request.parent, request.search)
+            if end < len(steps)
+            else "",
+        )
+
+    async def ListCurves(
+        self, request: pb.ListCurvesRequest, context: Context
+    ) -> pb.ListCurvesResponse:
+        """Answers ListCurves: every search's in the spec's order, the baseline's last."""
+        job = await self._job(request.parent, "")
+        start = _position(request.page_token, "curves", request.parent)
+        keys = [search.key for search in job.spec.all_searches()]
+        chosen = keys[start : start + page_size(request.page_size)]
+        curves = await asyncio.gather(*(self._curves.curve(job, key) for key in chosen))
+        page = _page(map(curve_to_wire, curves), request.page_size)
+        end = start + len(page)
+        return pb.ListCurvesResponse(
+            curves=page,
+            next_page_token=make_token(str(end), "curves", request.parent)
+            if end < len(keys)
+            else "",
+        )
+
+    async def _job(self, parent: str, search: str) -> JobRow:
+        job = await asyncio.to_thread(self._core.store.get_job, JobName.parse(parent, "parent"))
+        keys = [row.key for row in job.searches]
+        if search and search not in keys:
+            raise invalid("search", f"{search!r} is no search of the job; it has {', '.join(keys)}")
+        return job
+
+
+def _position(token: str, *request: str) -> int:
+    return int(read_token(token, *request) or 0)
+
+
+def _page(items: Iterable[_Item], asked: int) -> Sequence[_Item]:
+    """Returns the first items, fewer than asked for where they are large."""
+    return next(portions(items, page_size(asked)), [])
+
+
+_Candidate = tuple[str, int, Setting]
+
+
+def _trials(measurements: Iterable[Measurement]) -> dict[_Candidate, list[Measurement]]:
+    """Groups measurements by candidate. The order only ever grows at its end."""
+    trials: dict[_Candidate, list[Measurement]] = {}
+    for m in measurements:
+        trials.setdefault((m.search, m.level, m.setting), []).append(m)
+    return trials
+
+
+def _trial_to_wire(candidate: _Candidate, measurements: Sequence[Measurement]) -> pb.Trial:
+    search, level, setting = candidate
+    return pb.Trial(
+        search=search,
+        level=level,
+        hyperparameters=setting_to_wire(setting),
+        measurements=[measurement_to_wire(m) for m in measurements],
+        measured=any(m.phase is Phase.MEASURING for m in measurements),
+    )

@@ -1,0 +1,194 @@
+"""RunnerService: the API for the runner of one attempt.
+
+The interceptor has checked that the caller holds the token of the attempt that
+the request names; the store checks in every writing transaction that this
+attempt still lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+import structlog
+
+from services.coordinator.api.assignment import assignment
+from services.coordinator.api.blobs import hand_out
+from services.coordinator.api.interceptor import Context
+from services.coordinator.api.judging import judged_attempts, judged_measurements
+from services.coordinator.core import Core
+from services.coordinator.endings import Ended, ending, unfinished
+from services.coordinator.secret import hashed, new_secret
+from services.coordinator.store.base import (
+    AlreadyExistsError,
+    JobRow,
+    JobState,
+    StaleError,
+    WrongStateError,
+)
+from tuner.errors import Status, TunerError, invalid
+from tuner.v1 import runner_service_pb2 as pb
+from tuner.v1.runner_service_pb2_grpc import RunnerServiceServicer
+from tuner.wire.names import JobName
+from tuner.wire.record import enum_from_wire, step_from_wire
+
+log = structlog.get_logger(__name__)
+
+MAX_ROWS = 1000
+
+
+class RunnerService(RunnerServiceServicer):
+    """Every call of RunnerService."""
+
+    def __init__(self, core: Core) -> None:
+        """Takes the coordinator's parts."""
+        self._core = core
+        self._store = core.store
+
+    async def Enrol(self, request: pb.EnrolRequest, context: Context) -> pb.EnrolResponse:
+        """Answers Enrol."""
+        name = JobName.parse(request.job, "job")
+        token = new_secret()
+        try:
+            attempt = await asyncio.to_thread(
+                self._store.enrol, name, hashed(request.code), hashed(token)
+            )
+        except StaleError:
+            log.warning("enrolment refused", job=str(name), peer=context.peer())
+            self._core.hints.ring(name)
+            raise
+        log.info("runner enrolled", job=str(name), attempt=attempt.number, peer=context.peer())
+        self._core.hints.ring(name)
+        return pb.EnrolResponse(
+            attempt=pb.AttemptRef(job=str(name), attempt=attempt.number, epoch=attempt.epoch),
+            token=token,
+            lease_seconds=self._core.settings.lease_seconds,
+            heartbeat_seconds=self._core.settings.heartbeat_seconds,
+        )
+
+    async def GetAssignment(
+        self, request: pb.GetAssignmentRequest, context: Context
+    ) -> AsyncIterator[pb.GetAssignmentResponse]:
+        """Answers GetAssignment."""
+        name = await self._living(request.attempt)
+        job = await asyncio.to_thread(self._store.get_job, name)
+        steps = await asyncio.to_thread(self._store.plan, name)
+        measurements, _ = await asyncio.to_thread(self._store.measurements, name)
+        roots = self._core.settings.data_roots
+        for message in assignment(job, roots, steps, measurements, datetime.now(UTC)):
+            yield message
+
+    async def CommitPlanStep(
+        self, request: pb.CommitPlanStepRequest, context: Context
+    ) -> pb.CommitPlanStepResponse:
+        """Answers CommitPlanStep."""
+        name, attempt = JobName.parse(request.attempt.job), request.attempt
+        step = step_from_wire(request.step)
+        try:
+            existed = await asyncio.to_thread(
+                self._store.commit_step, name, attempt.attempt, attempt.epoch, step
+            )
+        except AlreadyExistsError as error:
+            raise TunerError(Status.ABORTED, "PLAN_DIVERGED", str(error)) from error
+        self._core.hints.ring(name)
+        return pb.CommitPlanStepResponse(existed=existed)
+
+    async def RecordMeasurements(
+        self, request: pb.RecordMeasurementsRequest, context: Context
+    ) -> pb.RecordMeasurementsResponse:
+        """Answers RecordMeasurements."""
+        name, attempt = JobName.parse(request.attempt.job), request.attempt
+        rows = len(request.measurements) + len(request.packet_attempts)
+        if rows > MAX_ROWS:
+            raise invalid("measurements", f"{rows} rows at once; send at most {MAX_ROWS} a call")
+        job = await asyncio.to_thread(self._store.get_job, name)
+        recorded = await asyncio.to_thread(
+            lambda: self._store.record(
+                name,
+                attempt.attempt,
+                attempt.epoch,
+                judged_measurements(job, request.measurements),
+                judged_attempts(attempt.attempt, request.packet_attempts),
+            )
+        )
+        self._core.hints.ring(name)
+        return pb.RecordMeasurementsResponse(
+            recorded=recorded.recorded,
+            repeated_count=recorded.repeated,
+            conflicting=recorded.conflicting,
+        )
+
+    async def Heartbeat(
+        self, request: pb.HeartbeatRequest, context: Context
+    ) -> pb.HeartbeatResponse:
+        """Answers Heartbeat."""
+        name, attempt = JobName.parse(request.attempt.job), request.attempt
+        await asyncio.to_thread(self._store.heartbeat, name, attempt.attempt, attempt.epoch)
+        job = await asyncio.to_thread(self._store.get_job, name)
+        directive = pb.DIRECTIVE_CONTINUE
+        if job.state is JobState.CANCELLING:
+            directive = pb.DIRECTIVE_CANCEL
+        return pb.HeartbeatResponse(directive=directive, slots=job.spec.resources.slots or 0)
+
+    async def FinishAttempt(
+        self, request: pb.FinishAttemptRequest, context: Context
+    ) -> pb.FinishAttemptResponse:
+        """Answers FinishAttempt. The first word is the last."""
+        name, attempt = JobName.parse(request.attempt.job), request.attempt
+        outcome = Ended(enum_from_wire(pb.AttemptOutcome, request.outcome, "outcome"))
+        job = await asyncio.to_thread(self._store.get_job, name)
+        if outcome is Ended.COMPLETED and not job.state.ended and (open_ := unfinished(job)):
+            raise TunerError(
+                Status.FAILED_PRECONDITION,
+                "SEARCHES_UNFINISHED",
+                f"{', '.join(open_)} has neither concluded nor failed; commit its last step first",
+            )
+        reason = request.message
+        if outcome is Ended.INVALID and request.field:
+            reason = f"{request.field}: {reason}"
+        await asyncio.to_thread(
+            self._store.end_attempt,
+            name,
+            attempt.attempt,
+            attempt.epoch,
+            outcome.value,
+            reason,
+        )
+        await self._settle(name)
+        self._core.hints.ring(name, state=True)
+        return pb.FinishAttemptResponse()
+
+    async def _settle(self, name: JobName) -> None:
+        """Ends the job where the last attempt's word ends it."""
+        job = await asyncio.to_thread(self._store.get_job, name)
+        attempts = await asyncio.to_thread(self._store.attempts, name)
+        if job.state.ended or attempts[-1].end_time is None:
+            return
+        if end := ending(job, attempts[-1]):
+            try:
+                await asyncio.to_thread(self._store.set_job_state, name, *end, [job.state])
+            except WrongStateError:
+                # Moved meanwhile; its supervision sees the attempt's word too.
+                log.debug("settling overtaken", job=str(name))
+
+    async def FetchBlob(
+        self, request: pb.FetchBlobRequest, context: Context
+    ) -> AsyncIterator[pb.FetchBlobResponse]:
+        """Answers FetchBlob, for files of the job's own data set."""
+        name = await self._living(request.attempt)
+        job: JobRow = await asyncio.to_thread(self._store.get_job, name)
+        if request.sha256 not in {file.sha256 for file in job.spec.dataset.files}:
+            raise invalid("sha256", f"{request.sha256[:100]!r} is no file of the job's data set")
+        async with aclosing(hand_out(self._core.artifacts, request.sha256)) as chunks:
+            async for chunk in chunks:
+                yield pb.FetchBlobResponse(chunk=chunk)
+
+    async def _living(self, attempt: pb.AttemptRef) -> JobName:
+        """Returns the job's name. Raises StaleError where the attempt lives no more."""
+        name = JobName.parse(attempt.job)
+        live = await asyncio.to_thread(self._store.live_attempt, name)
+        if live is None or (live.number, live.epoch) != (attempt.attempt, attempt.epoch):
+            raise StaleError(f"attempt {attempt.attempt} of {name} has ended")
+        return name

@@ -1,0 +1,140 @@
+"""Returns curves of the record, computed in processes of their own and kept for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+import structlog
+
+from services.coordinator.store.base import JobRow, SearchRow, Store
+from tuner import returns
+from tuner.curve import Curve, Question
+from tuner.record import Measurement
+from tuner.wire.names import JobName
+
+log = structlog.get_logger(__name__)
+
+WORKERS = 2
+MAX_KEPT = 512
+# How often the record is read again where it grew between the reads.
+_READS = 3
+
+_Key = tuple[JobName, str, int, str]
+
+
+def _begin() -> None:
+    """Prepares a worker: it leaves signals to the server, and never outlives it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    multiprocessing.connection.wait([parent])
+    os._exit(0)
+
+
+def _compute(
+    question: Question,
+    measurements: Sequence[Measurement],
+    search: SearchRow,
+    billed: Mapping[int, float],
+    sequence: int,
+) -> Curve:
+    return returns.curve(
+        question,
+        measurements,
+        state=search.state,
+        state_reason=search.reason,
+        billed=billed,
+        sequence=sequence,
+    )
+
+
+class Curves:
+    """Makes curves. They follow from the record, so none is ever out of date."""
+
+    def __init__(self, store: Store) -> None:
+        """Starts no process before the first curve is asked for."""
+        self._store = store
+        self._pool: ProcessPoolExecutor | None = None
+        self._kept: OrderedDict[_Key, Curve] = OrderedDict()
+
+    def close(self) -> None:
+        """Ends the processes."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def curve(self, job: JobRow, key: str) -> Curve:
+        """Returns the curve of one search, from the record as it stands now.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        version = returns.ANALYSIS_VERSION
+        wanted = (job.name, key, job.last_sequence, version)
+        if wanted in self._kept:
+            self._kept.move_to_end(wanted)
+            return self._kept[wanted]
+        job, measurements, billed = await asyncio.to_thread(self._read, job, key)
+        search = next(row for row in job.searches if row.key == key)
+        curve = await self._run(
+            job.spec.question(key), measurements, search, billed, job.last_sequence
+        )
+        self._kept[job.name, key, job.last_sequence, version] = curve
+        while len(self._kept) > MAX_KEPT:
+            self._kept.popitem(last=False)
+        return curve
+
+    def _read(self, job: JobRow, key: str) -> tuple[JobRow, list[Measurement], dict[int, float]]:
+        """Reads the record at one sequence.
+
+        While the job keeps growing under the reads, the last ones are taken
+        with the sequence before them: the curve then holds all that it says
+        and perhaps a little more.
+        """
+        for _ in range(_READS):
+            measurements, _position = self._store.measurements(job.name, key)
+            billed = self._store.billed_by_level(job.name)
+            after = self._store.get_job(job.name)
+            if after.last_sequence == job.last_sequence:
+                break
+            job = after
+        by_level = {level: s for (search, level), s in billed.items() if search == key}
+        return job, measurements, by_level
+
+    async def _run(
+        self,
+        question: Question,
+        measurements: Sequence[Measurement],
+        search: SearchRow,
+        billed: Mapping[int, float],
+        sequence: int,
+    ) -> Curve:
+        loop = asyncio.get_running_loop()
+        work = (question, measurements, search, billed, sequence)
+        try:
+            return await loop.run_in_executor(self._processes(), _compute, *work)
+        except BrokenProcessPool:
+            log.warning("a curve's process died; trying once more in a new one")
+            self.close()
+            self._pool = None
+            return await loop.run_in_executor(self._processes(), _compute, *work)
+
+    def _processes(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            # Spawned: the server's threads and gRPC don't survive a fork.
+            self._pool = ProcessPoolExecutor(
+                WORKERS, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
+            )
+        return self._pool

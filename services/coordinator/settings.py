@@ -1,0 +1,140 @@
+"""The coordinator's settings, from the environment."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIB = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """What an operator can set; each as TUNER_COORDINATOR_ and its name in capitals.
+
+    Attributes:
+        state_dir: Folder of everything that the coordinator keeps.
+        database_url: SQLAlchemy's URL; SQLite in the state folder where empty.
+        artifacts_dir: Folder of uploaded data and logs; in the state folder where unset.
+        listen: "host:port" to bind; port 0 picks a free one.
+        advertise: "host:port" that runners connect to; the bound address where empty.
+        ray_dashboard: The Ray dashboard as the coordinator reaches it.
+        ray_dashboard_public: The same as people reach it; as above where empty.
+        data_roots: Folders of the cluster below which data may be read, as a
+            list separated like PATH.
+        max_running_jobs: Jobs that run at once; the others wait.
+        runner_python: The Python of the cluster's nodes that has this package.
+        lease_seconds: A runner that isn't heard of for so long is given up.
+        heartbeat_seconds: How often a runner is to call.
+        enrolment_seconds: How long a driver that runs may take to enrol.
+        cancel_grace_seconds: How long a runner may take to end a cancelled job
+            before it is stopped from outside.
+        max_attempts: Attempts in a row that record nothing before a job fails.
+        retry_backoff_seconds: Pause before the next attempt; doubled with every
+            attempt in a row that recorded nothing.
+        max_blob_bytes: Largest file that may be uploaded.
+        insecure: Allows listening on other than this machine's own addresses,
+            where tokens travel unencrypted.
+        token_file: Where the clients' token is; in the state folder where unset.
+        log_level: The least level that is logged.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="TUNER_COORDINATOR_", extra="forbid", frozen=True)
+
+    state_dir: Path = Path("~/.tuner")
+    database_url: str = ""
+    artifacts_dir: Path | None = None
+    listen: str = "127.0.0.1:50551"
+    advertise: str = ""
+    ray_dashboard: str = "http://127.0.0.1:8265"
+    ray_dashboard_public: str = ""
+    data_roots: Annotated[tuple[Path, ...], NoDecode] = ()
+    max_running_jobs: int = Field(4, ge=1)
+    runner_python: str = sys.executable
+    lease_seconds: float = Field(10.0, gt=0)
+    heartbeat_seconds: float = Field(1.0, gt=0)
+    enrolment_seconds: float = Field(60.0, gt=0)
+    cancel_grace_seconds: float = Field(7.0, ge=0)
+    max_attempts: int = Field(5, ge=1)
+    retry_backoff_seconds: float = Field(1.0, ge=0)
+    max_blob_bytes: int = Field(4096 * MIB, ge=1)
+    insecure: bool = False
+    token_file: Path | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("data_roots", mode="before")
+    @classmethod
+    def _like_path(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(Path(part) for part in value.split(os.pathsep) if part)
+        return value
+
+    @field_validator("data_roots")
+    @classmethod
+    def _absolute(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        for root in value:
+            if not root.is_absolute():
+                raise ValueError(f"{root} is a relative path; give an absolute one")
+        return value
+
+    @field_validator("state_dir", "artifacts_dir", "token_file")
+    @classmethod
+    def _expand(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        host = self.listen_host
+        if not self.insecure and not _is_loopback(host):
+            raise ValueError(
+                f"listen is {self.listen!r}, which others can reach, and tokens would travel "
+                "unencrypted; listen on 127.0.0.1, or set TUNER_COORDINATOR_INSECURE=true"
+            )
+        if self.heartbeat_seconds * 2 > self.lease_seconds:
+            raise ValueError(
+                f"heartbeat_seconds is {self.heartbeat_seconds:g}, more than half of "
+                f"lease_seconds, {self.lease_seconds:g}; one lost call would cost the lease"
+            )
+        return self
+
+    @property
+    def listen_host(self) -> str:
+        """The host part of `listen`. Raises ValueError where there is no port."""
+        host, colon, port = self.listen.rpartition(":")
+        if not colon or not port.isdigit() or not host:
+            raise ValueError(f"listen is {self.listen!r}; write it as host:port")
+        return host.removeprefix("[").removesuffix("]")
+
+    @property
+    def store_url(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite:///{self.state_dir / 'coordinator.db'}"
+
+    @property
+    def artifacts_path(self) -> Path:
+        """The folder of uploaded data and logs."""
+        return self.artifacts_dir or self.state_dir / "artifacts"
+
+    @property
+    def token_path(self) -> Path:
+        """The file of the clients' token."""
+        return self.token_file or self.state_dir / "token"
+
+    @property
+    def dashboard_for_people(self) -> str:
+        """The dashboard's address to show."""
+        return self.ray_dashboard_public or self.ray_dashboard
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,215 @@
+"""Seeing one admitted job through: from attempt to attempt, until it has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Sequence
+
+import structlog
+
+from services.coordinator.core import Core
+from services.coordinator.driver_logs import DriverLogs
+from services.coordinator.drivers import driver_ends, end_driver
+from services.coordinator.endings import Ended, ending, fruitless
+from services.coordinator.gateway import RefusedError, Submission, UnreachableError
+from services.coordinator.hints import wait
+from services.coordinator.secret import hashed, new_secret
+from services.coordinator.store.base import (
+    AttemptRow,
+    JobRow,
+    JobState,
+    NotFoundError,
+    StaleError,
+    WrongStateError,
+)
+from services.coordinator.vigil import Vigil
+from tuner.wire.names import JobName
+
+log = structlog.get_logger(__name__)
+
+# Ray kills a driver 30 s after the stop; what lives on longer is fenced by its epoch.
+STOP_PATIENCE_SECONDS = 45.0
+# How long a driver that has said its last word may take to end.
+LAST_WORD_PATIENCE_SECONDS = 10.0
+MAX_BACKOFF_SECONDS = 60.0
+UNREACHABLE_PAUSE_SECONDS = 2.0
+
+_MAY_RUN = (JobState.QUEUED, JobState.RUNNING)
+
+
+class Supervision:
+    """One admitted job. All that it knows is in the store, so that it can begin anywhere."""
+
+    def __init__(self, core: Core, logs: DriverLogs, name: JobName) -> None:
+        """Takes charge of the job; see `run`."""
+        self._core = core
+        self._logs = logs
+        self._name = name
+        self._log = log.bind(job=str(name))
+
+    async def run(self) -> None:
+        """Returns once the job has ended, its driver too, and the log is kept."""
+        with self._core.hints.listen(self._name) as news:
+            while True:
+                try:
+                    job = await self._job()
+                    if job.state.ended:
+                        break
+                    attempt = await asyncio.to_thread(self._core.store.live_attempt, self._name)
+                    if attempt is None:
+                        await self._between(job, news)
+                    else:
+                        await Vigil(self._core, job, attempt, news).keep()
+                except (WrongStateError, StaleError) as error:
+                    # Somebody else moved the job meanwhile; look again.
+                    self._log.debug("overtaken", reason=str(error))
+                except NotFoundError:
+                    return
+        self._log.info("job ended", state=job.state.value, reason=job.reason)
+        try:
+            await self._clear_away()
+        except NotFoundError:
+            self._log.debug("deleted before its log was kept")
+
+    async def _job(self) -> JobRow:
+        return await asyncio.to_thread(self._core.store.get_job, self._name)
+
+    async def _attempts(self) -> list[AttemptRow]:
+        return await asyncio.to_thread(self._core.store.attempts, self._name)
+
+    async def _between(self, job: JobRow, news: asyncio.Event) -> None:
+        """No attempt lives: ends the job, or starts the next one."""
+        if job.state not in _MAY_RUN:
+            # A last word may have come before the cancellation was acted on.
+            attempts = await self._attempts()
+            end = ending(job, attempts[-1]) if attempts else None
+            await self._end(job, *(end or (JobState.CANCELLED, job.reason or "cancelled")))
+            return
+        attempts = await self._attempts()
+        if attempts and not await self._may_go_on(job, attempts, news):
+            return
+        await self._start(job, news)
+
+    async def _may_go_on(
+        self, job: JobRow, attempts: Sequence[AttemptRow], news: asyncio.Event
+    ) -> bool:
+        """Judges the last attempt and makes way for the next; tells whether there is to be one."""
+        last = attempts[-1]
+        if end := ending(job, last):
+            await self._end(job, *end)
+            return False
+        self._log.warning("attempt ended", attempt=last.number, how=last.outcome, why=last.reason)
+        clearing = asyncio.create_task(self._clear_away())
+        try:
+            if not await self._still_wanted(clearing, news):
+                return False
+        finally:
+            clearing.cancel()
+            await asyncio.gather(clearing, return_exceptions=True)
+        measurements, _ = await asyncio.to_thread(self._core.store.measurements, self._name)
+        times = [m.record_time for m in measurements if m.record_time is not None]
+        idle = fruitless(attempts, times)
+        settings = self._core.settings
+        if len(idle) >= settings.max_attempts:
+            reasons = "; ".join(dict.fromkeys(f"{a.outcome}: {a.reason}" for a in idle))
+            text = f"{len(idle)} attempts in a row recorded nothing: {reasons}"
+            await self._end(job, JobState.FAILED, text)
+            return False
+        backoff = settings.retry_backoff_seconds * 2 ** max(0, len(idle) - 1)
+        pause = asyncio.create_task(asyncio.sleep(min(backoff, MAX_BACKOFF_SECONDS)))
+        try:
+            return await self._still_wanted(pause, news)
+        finally:
+            pause.cancel()
+
+    async def _still_wanted(self, task: asyncio.Task[None], news: asyncio.Event) -> bool:
+        """Waits for the task; returns False at once when the job is no longer to run."""
+        while not task.done():
+            news.clear()
+            if (await self._job()).state not in _MAY_RUN:
+                return False
+            waiter = asyncio.create_task(wait(news))
+            await asyncio.wait({task, waiter}, return_when=asyncio.FIRST_COMPLETED)
+            waiter.cancel()
+        await task
+        return (await self._job()).state in _MAY_RUN
+
+    async def _start(self, job: JobRow, news: asyncio.Event) -> None:
+        """Starts the next attempt. Only the hash of its enrolment code is kept."""
+        code = new_secret()
+        # The last part tells it from a deleted job's of the same name.
+        template = f"{self._name.namespace}.{self._name.job}.{{attempt}}.{secrets.token_hex(2)}"
+        attempt = await asyncio.to_thread(
+            self._core.store.create_attempt, self._name, template, hashed(code)
+        )
+        submission = Submission(attempt.submission_id, self._name, code, _metadata(job))
+        while True:
+            try:
+                await self._core.gateway.submit(submission)
+                break
+            except RefusedError as error:
+                await asyncio.to_thread(
+                    self._core.store.end_attempt,
+                    self._name,
+                    attempt.number,
+                    attempt.epoch,
+                    Ended.REFUSED.value,
+                    str(error),
+                )
+                return
+            except UnreachableError as error:
+                await self._say(f"waiting for the cluster: {error}")
+            pause = asyncio.create_task(asyncio.sleep(UNREACHABLE_PAUSE_SECONDS))
+            try:
+                if not await self._still_wanted(pause, news):
+                    return
+            finally:
+                pause.cancel()
+        self._log.info("driver submitted", attempt=attempt.number, submission=submission.id)
+        await self._say("", JobState.RUNNING)
+
+    async def _say(self, reason: str, state: JobState | None = None) -> None:
+        """Moves the job to the state, or tells why it stays in its own; says nothing twice."""
+        job = await self._job()
+        state = state or job.state
+        if job.state in _MAY_RUN and (job.state, job.reason) != (state, reason):
+            await asyncio.to_thread(
+                self._core.store.set_job_state, self._name, state, reason, [job.state]
+            )
+            self._core.hints.ring(self._name, state=True)
+
+    async def _end(self, job: JobRow, state: JobState, reason: str) -> None:
+        await asyncio.to_thread(
+            self._core.store.set_job_state, self._name, state, reason, [job.state]
+        )
+        self._core.hints.ring(self._name, state=True)
+
+    async def _clear_away(self) -> None:
+        """Sees to it that the last attempt's driver has ended, and keeps its log."""
+        attempts = await self._attempts()
+        if not attempts:
+            return
+        last = attempts[-1]
+        gateway, submission = self._core.gateway, last.submission_id
+        spoke = last.outcome in (
+            Ended.COMPLETED,
+            Ended.INVALID,
+            Ended.CRASHED,
+            Ended.CANCELLED,
+        )
+        if not (spoke and await driver_ends(gateway, submission, LAST_WORD_PATIENCE_SECONDS)):
+            gone = await end_driver(gateway, submission, STOP_PATIENCE_SECONDS)
+            if not gone:
+                self._log.warning("driver not seen to end; its calls are refused", id=submission)
+        await self._logs.keep(last)
+
+
+def _metadata(job: JobRow) -> dict[str, str]:
+    """Returns what the Ray dashboard shows of the job."""
+    return {
+        "name": job.spec.name or job.name.job,
+        "job": str(job.name),
+        "owner": job.owner,
+        "searches": ", ".join(search.key for search in job.spec.searches),
+    }
