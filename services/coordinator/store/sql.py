@@ -15,6 +15,7 @@ from services.coordinator.store.base import (
     JobState,
     Recorded,
     StaleError,
+    Store,
 )
 from services.coordinator.store.database import Database
 from services.coordinator.store.log import Clock
@@ -51,7 +52,7 @@ def open_store(url: str, clock: Clock = _now) -> SqlStore:
     return SqlStore(database, clock)
 
 
-class SqlStore:
+class SqlStore(Store):
     """`Store` over SQLite or PostgreSQL. Several threads may use one at once."""
 
     def __init__(self, database: Database, clock: Clock = _now) -> None:

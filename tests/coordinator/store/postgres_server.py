@@ -1,0 +1,91 @@
+"""A private PostgreSQL server for the tests, in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+
+class PostgresMissingError(Exception):
+    """There is no PostgreSQL to start here; says why."""
+
+
+@contextmanager
+def server() -> Iterator[PostgresServer]:
+    """Starts a server that listens on a socket alone, and stops it."""
+    initdb, postgres, pg_ctl = (_find(name) for name in ("initdb", "postgres", "pg_ctl"))
+    prefix: list[str] = []
+    folder = Path(tempfile.mkdtemp(prefix="tuner-pg-"))
+    try:
+        if os.geteuid() == 0:
+            # PostgreSQL refuses to run as root.
+            user = _other_user()
+            os.chown(folder, user.pw_uid, user.pw_gid)
+            prefix = ["runuser", "-u", user.pw_name, "--"]
+        data = folder / "data"
+
+        def run(*command: object) -> None:
+            done = subprocess.run(
+                [*prefix, *map(str, command)],
+                cwd=folder,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == 0, done.stdout
+
+        run(initdb, "-D", data, "-U", "tuner", "-A", "trust", "-E", "UTF8", "--no-sync")
+        # No network, and nothing to survive a loss of power.
+        options = f"-F -c listen_addresses='' -k {folder}"
+        run(pg_ctl, "-D", data, "-l", folder / "log", "-o", options, "-p", postgres, "-w", "start")
+        try:
+            yield PostgresServer(folder)
+        finally:
+            run(pg_ctl, "-D", data, "-m", "immediate", "-w", "stop")
+    finally:
+        shutil.rmtree(folder)
+
+
+class PostgresServer:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def new_database(self) -> str:
+        """Makes an empty database and returns its address."""
+        name = f"t{uuid.uuid4().hex}"
+        self._administer(f'CREATE DATABASE "{name}"')
+        return f"postgresql://tuner@/{name}?host={self._folder}"
+
+    def _administer(self, statement: str) -> None:
+        where = f"host={self._folder} user=tuner dbname=postgres"
+        with psycopg.connect(where, autocommit=True) as connection:
+            connection.execute(statement)
+
+
+def _find(name: str) -> str:
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    path = os.pathsep.join([*map(str, folders), os.environ.get("PATH", "")])
+    found = shutil.which(name, path=path)
+    if found is None:
+        raise PostgresMissingError(f"PostgreSQL's {name} is not installed")
+    return found
+
+
+def _other_user() -> pwd.struct_passwd:
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise PostgresMissingError("PostgreSQL won't run as root, and there is no other user")

@@ -1,0 +1,325 @@
+"""Any order of calls leaves the record that a model in a few lines of memory predicts.
+
+The model holds the events that it expects; everything else that is read is
+compared with what follows from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from store_samples import (
+    BASELINE,
+    DEPTH,
+    START,
+    TREES,
+    a_conclusion,
+    a_job,
+    a_measurement,
+    a_name,
+    a_step,
+    a_try,
+    log_of,
+)
+
+from services.coordinator.store import SqlStore, open_store
+from services.coordinator.store.base import (
+    AlreadyExistsError,
+    JobState,
+    JobStateEvent,
+    Recorded,
+    RunnerStartedEvent,
+    SearchStateEvent,
+    StaleError,
+    What,
+    WrongStateError,
+)
+from tuner.curve import SearchState
+from tuner.record import Measurement, PacketAttempt, PacketOutcome, PlanStep
+
+OPEN = (SearchState.PENDING, SearchState.RUNNING)
+ENDS = {JobState.CANCELLED: SearchState.CANCELLED, JobState.FAILED: SearchState.FAILED}
+
+states = st.sampled_from(
+    [JobState.QUEUED, *[JobState.RUNNING] * 3, JobState.PAUSED, JobState.CANCELLED, JobState.FAILED]
+)
+searches = st.sampled_from([TREES, DEPTH])
+codes = st.sampled_from(["code 0", "code 1"])
+
+
+@dataclass
+class ModelAttempt:
+    epoch: int
+    code: str
+    enrolled: bool = False
+    outcome: str = ""
+
+
+@dataclass
+class Model:
+    state: JobState = JobState.PENDING
+    searches: dict[str, SearchState] = field(
+        default_factory=lambda: dict.fromkeys((TREES, DEPTH, BASELINE), SearchState.PENDING)
+    )
+    events: list[What] = field(default_factory=lambda: [JobStateEvent(JobState.PENDING, "")])
+    attempts: list[ModelAttempt] = field(default_factory=list)
+    steps: dict[str, list[PlanStep]] = field(default_factory=lambda: {TREES: [], DEPTH: []})
+    finals: dict[str, Measurement] = field(default_factory=dict)
+    conflicts: set[tuple[object, ...]] = field(default_factory=set)
+    tries: dict[tuple[object, ...], PacketAttempt] = field(default_factory=dict)
+
+    @property
+    def live(self) -> ModelAttempt | None:
+        return next((a for a in self.attempts if not a.outcome), None)
+
+    def end_live(self, outcome: str) -> None:
+        if self.live:
+            self.live.outcome = outcome
+
+    def move(self, search: str, state: SearchState, reason: str) -> None:
+        self.searches[search] = state
+        self.events.append(SearchStateEvent(search, state, reason))
+
+
+class StoreMachine(RuleBasedStateMachine):
+    url: str
+    store: SqlStore
+
+    @initialize()
+    def create(self) -> None:
+        self.name = a_job(self.store, a_name("model"))
+        self.model = Model()
+
+    @rule(state=states, expect=st.lists(states, min_size=1, max_size=3))
+    def set_state(self, state: JobState, expect: list[JobState]) -> None:
+        model, expect = self.model, [*expect, JobState.PENDING]
+        allowed = model.state in expect and not model.state.ended
+        with _raises(None if allowed else WrongStateError):
+            self.store.set_job_state(self.name, state, "so", expect)
+        if allowed:
+            model.state = state
+            for search, stands in model.searches.items():
+                if state in ENDS and stands in OPEN:
+                    model.move(search, ENDS[state], "so")
+            if state.ended:
+                model.end_live(state)
+            model.events.append(JobStateEvent(state, "so"))
+
+    @rule(code=codes)
+    def create_attempt(self, code: str) -> None:
+        with _raises(WrongStateError if self.model.state.ended else None):
+            row = self.store.create_attempt(self.name, "s{attempt}", code)
+            self.model.end_live("SUPERSEDED")
+            self.model.attempts.append(ModelAttempt(row.epoch, code))
+
+    @rule(code=codes)
+    def enrol(self, code: str) -> None:
+        live = self.model.live
+        good = live is not None and live.code == code and not live.enrolled
+        with _raises(None if good else StaleError):
+            self.store.enrol(self.name, code, "token")
+        if live is not None and live.code == code:
+            if good:
+                number = len(self.model.attempts)
+                self.model.events.append(RunnerStartedEvent(number, f"s{number}"))
+                live.enrolled = True
+            else:
+                live.outcome = "COMPROMISED"
+
+    @precondition(lambda self: self.model.attempts)
+    @rule(data=st.data())
+    def heartbeat(self, data: st.DataObject) -> None:
+        number, epoch, good = self._caller(data)
+        with _raises(None if good else StaleError):
+            self.store.heartbeat(self.name, number, epoch)
+
+    @precondition(lambda self: self.model.attempts)
+    @rule(data=st.data(), outcome=st.sampled_from(["COMPLETED", "CRASHED"]))
+    def end_attempt(self, data: st.DataObject, outcome: str) -> None:
+        number, epoch, _ = self._caller(data)
+        found = self.model.attempts[number - 1]
+        with _raises(None if found.epoch == epoch else StaleError):
+            self.store.end_attempt(self.name, number, epoch, outcome, "")
+        if found.epoch == epoch:
+            found.outcome = found.outcome or outcome
+
+    @precondition(lambda self: self.model.attempts)
+    @rule(
+        data=st.data(),
+        search=searches,
+        ahead=st.sampled_from([1, 1, 1, 0, -1, 2]),
+        variant=st.sampled_from(["one", "two", "end"]),
+    )
+    def commit_step(self, data: st.DataObject, search: str, ahead: int, variant: str) -> None:
+        model, before = self.model, self.model.steps[search]
+        number, epoch, good = self._caller(data)
+        count = max(1, len(before) + ahead)
+        step = (
+            a_conclusion(count, search)
+            if variant == "end"
+            else a_step(count, search, decision=variant)
+        )
+        existed = count <= len(before)
+        error: type[Exception] | None = None
+        if not good:
+            error = StaleError
+        elif existed:
+            error = None if before[count - 1] == step else AlreadyExistsError
+        elif model.searches[search] not in OPEN or count > len(before) + 1:
+            error = WrongStateError
+        with _raises(error):
+            assert self.store.commit_step(self.name, number, epoch, step) == existed
+        if error or existed:
+            return
+        before.append(step)
+        model.events.append(step)
+        if variant == "end":
+            model.move(search, SearchState.CONCLUDED, step.decision)
+        elif model.searches[search] is SearchState.PENDING:
+            model.move(search, SearchState.RUNNING, "")
+
+    @precondition(lambda self: self.model.attempts)
+    @rule(
+        data=st.data(),
+        rows=st.lists(
+            st.tuples(st.integers(0, 5), searches, st.sampled_from([0.5, 0.5, 0.25])), max_size=6
+        ),
+        tries=st.lists(st.tuples(st.integers(0, 3), st.integers(1, 2)), max_size=3),
+    )
+    def record(
+        self,
+        data: st.DataObject,
+        rows: list[tuple[int, str, float]],
+        tries: list[tuple[int, int]],
+    ) -> None:
+        number, epoch, good = self._caller(data)
+        sent = [a_measurement(self.name, i, search=s, scores={"brier": v}) for i, s, v in rows]
+        packets = [
+            a_try(p, number=n, runner_attempt=number, billed_device_seconds=2.0**-n)
+            for p, n in tries
+        ]
+        with _raises(None if good else StaleError):
+            result = self.store.record(self.name, number, epoch, sent, packets)
+            assert result == self._expect(number, sent, packets)
+
+    def _expect(
+        self, number: int, sent: list[Measurement], packets: list[PacketAttempt]
+    ) -> Recorded:
+        model, counts = self.model, {"recorded": 0, "repeated": 0, "conflicting": 0}
+        conflicts: list[What] = []
+        for m in sent:
+            final = model.finals.setdefault(m.id, m)
+            if final is m:
+                counts["recorded"] += 1
+                model.events.append(m)
+            elif final.same_result(m):
+                counts["repeated"] += 1
+            else:
+                counts["conflicting"] += 1
+                key = (m.packet, number, m.packet_attempt, m.id, m.scores["brier"])
+                if key not in model.conflicts:
+                    model.conflicts.add(key)
+                    conflicts.append(
+                        a_try(
+                            packet=int(m.packet.rpartition(":")[2]),
+                            runner_attempt=number,
+                            billed_device_seconds=0.0,
+                            outcome=PacketOutcome.CONFLICT,
+                        )
+                    )
+        model.events += conflicts
+        for a in packets:
+            if model.tries.setdefault((a.packet, a.runner_attempt, a.number), a) is a:
+                model.events.append(a)
+        return Recorded(**counts)
+
+    def _caller(self, data: st.DataObject) -> tuple[int, int, bool]:
+        """Draws who calls, mostly the last attempt; and whether it may."""
+        attempts = self.model.attempts
+        number = len(attempts)
+        if data.draw(st.integers(0, 4), "another attempt") == 0:
+            number = data.draw(st.integers(1, number), "attempt")
+        found = attempts[number - 1]
+        epoch = found.epoch + (data.draw(st.integers(0, 6), "another epoch") == 0)
+        return number, epoch, not found.outcome and epoch == found.epoch
+
+    def teardown(self) -> None:
+        self.store.close()
+        type(self).store = open_store(self.url)
+        self.agrees()
+        self.agrees_in_detail()
+
+    @invariant()
+    def agrees(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        model, store, name = self.model, self.store, self.name
+        log = log_of(store, name)
+        assert [_comparable(e.what) for e in log] == [_comparable(w) for w in model.events]
+        job = store.get_job(name)
+        assert job.state == model.state
+        assert {s.key: s.state for s in job.searches} == model.searches
+        assert job.attempt == len(model.attempts)
+        assert job.billed_device_seconds == sum(
+            a.billed_device_seconds for a in model.tries.values()
+        )
+
+    def agrees_in_detail(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        model, store, name = self.model, self.store, self.name
+        log = log_of(store, name)
+        assert [a.outcome for a in store.attempts(name)] == [a.outcome for a in model.attempts]
+        assert (store.live_attempt(name) is None) == (model.live is None)
+        assert store.measurements(name)[0] == [
+            e.what for e in log if isinstance(e.what, Measurement)
+        ]
+        for search in (TREES, DEPTH):
+            assert store.plan(name, search) == model.steps[search]
+        assert sum(store.billed_by_level(name).values()) == 0.5 * len(model.finals)
+
+
+def _comparable(what: What) -> What:
+    """Leaves out what only the store knows: times, and a conflict's place and words."""
+    if isinstance(what, Measurement):
+        return replace(what, record_time=None)
+    if isinstance(what, PacketAttempt) and what.outcome is PacketOutcome.CONFLICT:
+        return replace(what, node="", device_type="", start_time=START, end_time=START, error="")
+    return what
+
+
+@contextmanager
+def _raises(error: type[Exception] | None) -> Iterator[None]:
+    if error is None:
+        yield
+    else:
+        with pytest.raises(error):
+            yield
+
+
+def test_the_store_agrees_with_the_model(url: str) -> None:
+    machine = type("Machine", (StoreMachine,), {"url": url, "store": open_store(url)})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            # A call takes longer there, and the two differ in little but speed.
+            max_examples=15 if url.startswith("sqlite") else 5,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )
+    machine.store.close()

@@ -1,0 +1,96 @@
+"""Plan steps: numbered without a gap, committed once, and moving their search's state."""
+
+from __future__ import annotations
+
+import pytest
+from store_samples import DEPTH, TREES, a_conclusion, a_running_job, a_step, log_of
+
+from services.coordinator.store import SqlStore
+from services.coordinator.store.base import (
+    AlreadyExistsError,
+    NotFoundError,
+    SearchStateEvent,
+    WrongStateError,
+)
+from tuner.curve import SearchState
+from tuner.record import Conclusion
+from tuner.wire.names import JobName
+
+
+def _state(store: SqlStore, name: JobName, key: str = TREES) -> tuple[SearchState, str]:
+    for search in store.get_job(name).searches:
+        if search.key == key:
+            return search.state, search.reason
+    raise KeyError(key)
+
+
+def test_steps_come_back_whole_in_the_order_of_their_commits(store: SqlStore) -> None:
+    job = a_running_job(store)
+    steps = [a_step(1), a_step(1, DEPTH), a_step(2), a_conclusion(3), a_step(2, DEPTH)]
+    assert [store.commit_step(*job.caller, step) for step in steps] == [False] * 5
+    assert store.plan(job.name) == steps
+    assert store.plan(job.name, TREES) == [steps[0], steps[2], steps[3]]
+    assert store.plan(job.name, "nothing") == []
+
+
+def test_a_search_runs_with_its_first_step_and_ends_with_its_conclusion(store: SqlStore) -> None:
+    job = a_running_job(store)
+    before = store.get_job(job.name).last_sequence
+    steps = [a_step(1), a_step(2), a_conclusion(3)]
+    for step in steps[:2]:
+        store.commit_step(*job.caller, step)
+        assert _state(store, job.name) == (SearchState.RUNNING, "")
+    store.commit_step(*job.caller, steps[2])
+    assert _state(store, job.name) == (SearchState.CONCLUDED, "16 trees are enough")
+    assert _state(store, job.name, DEPTH) == (SearchState.PENDING, "")
+    assert [event.what for event in log_of(store, job.name)[before:]] == [
+        steps[0],
+        SearchStateEvent(TREES, SearchState.RUNNING, ""),
+        steps[1],
+        steps[2],
+        SearchStateEvent(TREES, SearchState.CONCLUDED, "16 trees are enough"),
+    ]
+    with pytest.raises(WrongStateError, match="ended"):
+        store.commit_step(*job.caller, a_step(4))
+
+
+@pytest.mark.parametrize(
+    ("conclusion", "state"),
+    [
+        (Conclusion.FAILED, SearchState.FAILED),
+        (Conclusion.BUDGET, SearchState.CONCLUDED),
+        (Conclusion.ANSWERED, SearchState.CONCLUDED),
+    ],
+)
+def test_a_first_step_may_conclude(
+    store: SqlStore, conclusion: Conclusion, state: SearchState
+) -> None:
+    job = a_running_job(store)
+    store.commit_step(*job.caller, a_conclusion(1, conclusion=conclusion))
+    assert _state(store, job.name) == (state, "16 trees are enough")
+
+
+def test_the_same_step_again_is_no_news_and_another_is_refused(store: SqlStore) -> None:
+    job = a_running_job(store)
+    for step in (a_step(1), a_step(2), a_conclusion(3)):
+        store.commit_step(*job.caller, step)
+    last = store.get_job(job.name).last_sequence
+    for step in (a_step(1), a_conclusion(3)):
+        assert store.commit_step(*job.caller, step)
+    with pytest.raises(AlreadyExistsError, match="step 2"):
+        store.commit_step(*job.caller, a_step(2, decision="try eight"))
+    assert store.get_job(job.name).last_sequence == last
+
+
+@pytest.mark.parametrize("number", [-1, 0, 3])
+def test_steps_leave_no_gap(store: SqlStore, number: int) -> None:
+    job = a_running_job(store)
+    store.commit_step(*job.caller, a_step(1))
+    with pytest.raises(WrongStateError, match="gap; the next one's number is 2"):
+        store.commit_step(*job.caller, a_step(number))
+
+
+def test_a_step_needs_its_search(store: SqlStore) -> None:
+    job = a_running_job(store)
+    with pytest.raises(NotFoundError, match="svm/samples"):
+        store.commit_step(*job.caller, a_step(1, "svm/samples"))
