@@ -25,6 +25,12 @@ class Ended(StrEnum):
     NOT_ENROLLED = "NOT_ENROLLED"
     # The cluster wouldn't start the driver.
     REFUSED = "REFUSED"
+    # The job was cancelled, and the runner didn't end in time.
+    STOPPED = "STOPPED"
+
+
+LAST_WORDS = (Ended.COMPLETED, Ended.INVALID, Ended.CRASHED, Ended.CANCELLED)
+"""What a runner says; its driver ends by itself after it."""
 
 
 def unfinished(job: JobRow) -> list[str]:

@@ -30,14 +30,20 @@ class Scheduler:
     """One loop, woken by hints and every second, and a task for every admitted job."""
 
     def __init__(self, core: Core, policy: AdmissionPolicy, logs: DriverLogs) -> None:
-        """Does nothing before `run`."""
+        """Does nothing before `start`."""
+        self._loop: asyncio.Task[None] | None = None
         self._core = core
         self._policy = policy
         self._logs = logs
         self._tasks: dict[JobName, asyncio.Task[None]] = {}
+        # Jobs that have ended and whose drivers are being cleared away.
+        self._ended: set[JobName] = set()
 
-    async def run(self) -> None:
-        """Schedules until it is cancelled."""
+    def start(self) -> None:
+        """Begins to schedule."""
+        self._loop = asyncio.create_task(self._run(), name="scheduler")
+
+    async def _run(self) -> None:
         with self._core.hints.listen() as news:
             while True:
                 news.clear()
@@ -54,12 +60,10 @@ class Scheduler:
         Jobs that run go on running; whoever starts next on the same store
         finds them.
         """
-        ended = [
-            task
-            for name, task in self._tasks.items()
-            if (await asyncio.to_thread(self._core.store.get_job, name)).state.ended
-        ]
-        if ended:
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+        if ended := [self._tasks[name] for name in self._ended]:
             await asyncio.wait(ended, timeout=patience)
         tasks = list(self._tasks.values())
         for task in tasks:
@@ -107,9 +111,13 @@ class Scheduler:
 
     async def _supervise(self, name: JobName) -> None:
         try:
-            await Supervision(self._core, self._logs, name).run()
+            supervision = Supervision(self._core, self._logs, name)
+            await supervision.to_its_end()
+            self._ended.add(name)
+            await supervision.clear_away()
         except Exception:
             # The next look starts it again, from the store.
             log.exception("supervision failed; trying again", job=str(name))
         finally:
+            self._ended.discard(name)
             del self._tasks[name]

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import IO
 
@@ -64,12 +65,8 @@ class Coordinator:
         """Takes the settings, and what makes the gateway out of them and the address."""
         self._settings = settings
         self._make_gateway = make_gateway
-        self._lock: IO[str] | None = None
-        self._server: grpc.aio.Server | None = None
-        self._scheduler: Scheduler | None = None
-        self._loop_task: asyncio.Task[None] | None = None
-        self._curves: Curves | None = None
-        self._health: health.aio.HealthServicer | None = None
+        # What `stop` does, last first.
+        self._ends = AsyncExitStack()
         self.address = ""
         self.core: Core | None = None
 
@@ -81,59 +78,51 @@ class Coordinator:
                 state folder, or the address is taken.
             StoreError: The database can't be opened.
         """
-        settings = self._settings
+        settings, ends = self._settings, self._ends
         settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = _locked(settings.state_dir / LOCK_FILE)
+        ends.callback(_locked(settings.state_dir / LOCK_FILE).close)
         token = client_token(settings.token_path)
         store = await asyncio.to_thread(open_store, settings.store_url)
-        gate = Gate(store, hashed(token))
-        server = grpc.aio.server(interceptors=[gate], options=_OPTIONS)
+        ends.callback(store.close)
+        server = grpc.aio.server(interceptors=[Gate(store, hashed(token))], options=_OPTIONS)
         self.address = _bind(server, settings)
         gateway = self._make_gateway(settings, settings.advertise or self.address)
-        hints = Hints()
+        ends.callback(gateway.close)
         artifacts = ArtifactStore(settings.artifacts_path)
-        core = Core(settings, store, artifacts, gateway, hints)
-        self.core = core
-        logs = DriverLogs(store, artifacts, gateway, hints)
-        policy = FirstComeFirstServed(settings.max_running_jobs)
-        self._curves = Curves(store)
-        add_TunerServiceServicer_to_server(TunerService(core, policy, self._curves, logs), server)
+        self.core = core = Core(settings, store, artifacts, gateway, Hints())
+        await self._serve(server, core)
+        address_file = settings.state_dir / ADDRESS_FILE
+        _write_address(address_file, self.address)
+        ends.callback(address_file.unlink, missing_ok=True)
+        log.info("coordinator serves", address=self.address, state=str(settings.state_dir))
+
+    async def _serve(self, server: grpc.aio.Server, core: Core) -> None:
+        logs = DriverLogs(core.store, core.artifacts, core.gateway, core.hints)
+        policy = FirstComeFirstServed(core.settings.max_running_jobs)
+        curves = Curves(core.store)
+        self._ends.callback(curves.close)
+        scheduler = Scheduler(core, policy, logs)
+        self._ends.push_async_callback(scheduler.stop, GRACE_SECONDS)
+        add_TunerServiceServicer_to_server(TunerService(core, policy, curves, logs), server)
         add_RunnerServiceServicer_to_server(RunnerService(core), server)
-        self._health = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        healths = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(healths, server)
         reflection.enable_server_reflection(
             [*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME], server
         )
         await server.start()
-        self._server = server
+        self._ends.push_async_callback(server.stop, GRACE_SECONDS)
         for name in ("", *SERVICES):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        self._scheduler = Scheduler(core, policy, logs)
-        self._loop_task = asyncio.create_task(self._scheduler.run(), name="scheduler")
-        _write_address(settings.state_dir / ADDRESS_FILE, self.address)
-        log.info("coordinator serves", address=self.address, state=str(settings.state_dir))
+            await healths.set(name, health_pb2.HealthCheckResponse.SERVING)
+        scheduler.start()
+        # First of all, so that no call waits for news while the server waits for calls.
+        self._ends.callback(core.hints.close)
+        self._ends.push_async_callback(healths.enter_graceful_shutdown)
 
     async def stop(self) -> None:
         """Ends watchers, lets calls finish, lets go of jobs (they run on), closes the store."""
         log.info("coordinator stops")
-        if self._health is not None:
-            await self._health.enter_graceful_shutdown()
-        if self.core is not None:
-            self.core.hints.close()
-        if self._server is not None:
-            await self._server.stop(GRACE_SECONDS)
-        if self._loop_task is not None and self._scheduler is not None:
-            self._loop_task.cancel()
-            await asyncio.gather(self._loop_task, return_exceptions=True)
-            await self._scheduler.stop(GRACE_SECONDS)
-        if self._curves is not None:
-            self._curves.close()
-        if self.core is not None:
-            self.core.gateway.close()
-            await asyncio.to_thread(self.core.store.close)
-        (self._settings.state_dir / ADDRESS_FILE).unlink(missing_ok=True)
-        if self._lock is not None:
-            self._lock.close()
+        await self._ends.aclose()
 
 
 def _bind(server: grpc.aio.Server, settings: Settings) -> str:

@@ -11,7 +11,7 @@ import structlog
 from services.coordinator.core import Core
 from services.coordinator.driver_logs import DriverLogs
 from services.coordinator.drivers import driver_ends, end_driver
-from services.coordinator.endings import Ended, ending, fruitless
+from services.coordinator.endings import LAST_WORDS, Ended, ending, fruitless
 from services.coordinator.gateway import RefusedError, Submission, UnreachableError
 from services.coordinator.hints import wait
 from services.coordinator.secret import hashed, new_secret
@@ -39,23 +39,27 @@ _MAY_RUN = (JobState.QUEUED, JobState.RUNNING)
 
 
 class Supervision:
-    """One admitted job. All that it knows is in the store, so that it can begin anywhere."""
+    """One admitted job. All that it knows is in the store, so that it can begin anywhere.
+
+    First `to_its_end`, then `clear_away`.
+    """
 
     def __init__(self, core: Core, logs: DriverLogs, name: JobName) -> None:
-        """Takes charge of the job; see `run`."""
+        """Takes charge of the job."""
         self._core = core
         self._logs = logs
         self._name = name
         self._log = log.bind(job=str(name))
 
-    async def run(self) -> None:
-        """Returns once the job has ended, its driver too, and the log is kept."""
+    async def to_its_end(self) -> None:
+        """Returns once the job has ended, or was deleted."""
         with self._core.hints.listen(self._name) as news:
             while True:
                 try:
                     job = await self._job()
                     if job.state.ended:
-                        break
+                        self._log.info("job ended", state=job.state.value, reason=job.reason)
+                        return
                     attempt = await asyncio.to_thread(self._core.store.live_attempt, self._name)
                     if attempt is None:
                         await self._between(job, news)
@@ -66,11 +70,24 @@ class Supervision:
                     self._log.debug("overtaken", reason=str(error))
                 except NotFoundError:
                     return
-        self._log.info("job ended", state=job.state.value, reason=job.reason)
+
+    async def clear_away(self) -> None:
+        """Sees to it that the last attempt's driver has ended, and keeps its log."""
         try:
-            await self._clear_away()
+            attempts = await self._attempts()
         except NotFoundError:
             self._log.debug("deleted before its log was kept")
+            return
+        if not attempts:
+            return
+        last = attempts[-1]
+        gateway, submission = self._core.gateway, last.submission_id
+        spoke = last.token_hash and last.outcome in LAST_WORDS
+        if not (spoke and await driver_ends(gateway, submission, LAST_WORD_PATIENCE_SECONDS)):
+            gone = await end_driver(gateway, submission, STOP_PATIENCE_SECONDS)
+            if not gone:
+                self._log.warning("driver not seen to end; its calls are refused", id=submission)
+        await self._logs.keep(last)
 
     async def _job(self) -> JobRow:
         return await asyncio.to_thread(self._core.store.get_job, self._name)
@@ -100,7 +117,7 @@ class Supervision:
             await self._end(job, *end)
             return False
         self._log.warning("attempt ended", attempt=last.number, how=last.outcome, why=last.reason)
-        clearing = asyncio.create_task(self._clear_away())
+        clearing = asyncio.create_task(self.clear_away())
         try:
             if not await self._still_wanted(clearing, news):
                 return False
@@ -184,25 +201,6 @@ class Supervision:
             self._core.store.set_job_state, self._name, state, reason, [job.state]
         )
         self._core.hints.ring(self._name, state=True)
-
-    async def _clear_away(self) -> None:
-        """Sees to it that the last attempt's driver has ended, and keeps its log."""
-        attempts = await self._attempts()
-        if not attempts:
-            return
-        last = attempts[-1]
-        gateway, submission = self._core.gateway, last.submission_id
-        spoke = last.outcome in (
-            Ended.COMPLETED,
-            Ended.INVALID,
-            Ended.CRASHED,
-            Ended.CANCELLED,
-        )
-        if not (spoke and await driver_ends(gateway, submission, LAST_WORD_PATIENCE_SECONDS)):
-            gone = await end_driver(gateway, submission, STOP_PATIENCE_SECONDS)
-            if not gone:
-                self._log.warning("driver not seen to end; its calls are refused", id=submission)
-        await self._logs.keep(last)
 
 
 def _metadata(job: JobRow) -> dict[str, str]:

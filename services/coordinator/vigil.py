@@ -99,7 +99,7 @@ class Vigil:
         return not self._job.state.ended
 
     async def _overdue(self, gone: bool, now: float) -> bool:
-        """Ends a cancelled job whose runner can't end it, or not in time; tells whether it did."""
+        """Gives up a runner that can't end its cancelled job, or not in time; tells whether."""
         if self._cancelled_since is None:
             self._cancelled_since = now
         waited = now - self._cancelled_since
@@ -114,7 +114,7 @@ class Vigil:
             except (GatewayError, TimeoutError) as error:
                 # It is stopped again once the job has ended.
                 log.warning("stop failed", job=str(self._job.name), reason=str(error))
-        await self._set_state(JobState.CANCELLED, self._job.reason or "cancelled")
+        await self._give_up(Ended.STOPPED, f"cancelled; not ended after {waited:.1f} s")
         return True
 
     async def _not_enrolled(self, now: float) -> bool:

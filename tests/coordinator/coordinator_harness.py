@@ -137,9 +137,7 @@ def _meant(error: grpc.aio.AioRpcError) -> TunerError:
         detail.Unpack(info)
         detail.Unpack(request)
     violations = [Violation(v.field, v.description) for v in request.field_violations]
-    return TunerError(
-        Status(error.code().name), info.reason, error.details() or "", violations
-    )
+    return TunerError(Status(error.code().name), info.reason, error.details() or "", violations)
 
 
 async def refusal(call: Any) -> TunerError:
@@ -172,6 +170,8 @@ class Runner:
     attempt: rpb.AttemptRef
     metadata: tuple[tuple[str, str], ...]
     answer: rpb.EnrolResponse
+    gateway: ScriptedGateway
+    submission: Submission
 
     async def heartbeat(self) -> rpb.HeartbeatResponse:
         request = rpb.HeartbeatRequest(attempt=self.attempt)
@@ -195,6 +195,7 @@ class Runner:
             message=message,
         )
         await self.stub.FinishAttempt(request, metadata=self.metadata)
+        self.gateway.end(self.submission.id, DriverState.SUCCEEDED)
 
     def row(
         self,
@@ -318,7 +319,9 @@ class House:
         request = rpb.EnrolRequest(job=name, code=submission.code)
         answer = await self.runners.Enrol(request)
         metadata = (("authorization", f"Bearer {answer.token}"),)
-        return Runner(self.runners, name, answer.attempt, metadata, answer)
+        return Runner(
+            self.runners, name, answer.attempt, metadata, answer, self.gateway, submission
+        )
 
     async def watch(self, name: str, after: int = 0) -> list[pb.Event]:
         """Every event after one, until the job's end."""

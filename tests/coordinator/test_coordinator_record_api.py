@@ -1,0 +1,227 @@
+"""What a runner records and what people read of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from coordinator_harness import AUTH, House, Runner, a_step, refusal
+
+from tuner.errors import Status
+from tuner.record import Conclusion, Measurement, Phase
+from tuner.spec import Search
+from tuner.v1 import returns_pb2
+from tuner.v1 import runner_service_pb2 as rpb
+from tuner.v1 import tuner_service_pb2 as pb
+from tuner.wire.curve import curve_from_wire
+from tuner.wire.record import measurement_from_wire, step_from_wire
+
+TWO = (
+    Search("simulated", axis="depth", levels=[1, 2, 4, 8]),
+    Search("simulated", axis="trees", levels=[1, 2, 4]),
+)
+
+
+async def pages(call, make, field: str) -> list:
+    """Returns every item of a paged list, and proves that no page is over-full."""
+    items, token = [], ""
+    while True:
+        page = await call(make(token), metadata=AUTH)
+        found = list(getattr(page, field))
+        items += found
+        token = page.next_page_token
+        if not token:
+            return items
+        assert found
+
+
+async def test_recording_is_idempotent_and_says_so(house: House) -> None:
+    job = await house.create()
+    runner = await house.enrol(job.name)
+    rows = [runner.row(level, replicate) for level in (1, 2) for replicate in range(3)]
+    first = await runner.record(*rows)
+    assert (first.recorded, first.repeated_count, first.conflicting) == (6, 0, 0)
+    again = await runner.record(*rows, runner.row(4, 0))
+    assert (again.recorded, again.repeated_count, again.conflicting) == (1, 6, 0)
+    differs = await runner.record(replace(rows[0], scores={"error": 0.9}))
+    assert (differs.recorded, differs.conflicting) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "field"),
+    [
+        (lambda m: replace(m, id="0" * 64), "measurements[1].id"),
+        (lambda m: replace(m, search="svm/c"), "measurements[1].search"),
+        (lambda m: replace(m, level=3), "measurements[1].level"),
+    ],
+)
+async def test_rows_that_cannot_be_the_jobs_are_refused(house: House, spoil, field: str) -> None:
+    job = await house.create()
+    runner = await house.enrol(job.name)
+    error = await refusal(runner.record(runner.row(), spoil(runner.row(2))))
+    assert error.status is Status.INVALID_ARGUMENT
+    assert error.violations[0].field == field
+    answer = await house.stub.ListMeasurements(
+        pb.ListMeasurementsRequest(parent=job.name), metadata=AUTH
+    )
+    assert not answer.measurements
+
+
+async def test_too_many_rows_and_foreign_attempts_are_refused(house: House) -> None:
+    job = await house.create()
+    runner = await house.enrol(job.name)
+    error = await refusal(runner.record(*(runner.row(replicate=i) for i in range(1001))))
+    assert "1000" in error.violations[0].problem
+    request = rpb.RecordMeasurementsRequest(attempt=runner.attempt)
+    packet = request.packet_attempts.add(packet="p", number=1, runner_attempt=9, outcome=1)
+    packet.start_time.GetCurrentTime()
+    error = await refusal(runner.stub.RecordMeasurements(request, metadata=runner.metadata))
+    assert error.violations[0].field == "packet_attempts[0].end_time"
+    packet.end_time.GetCurrentTime()
+    error = await refusal(runner.stub.RecordMeasurements(request, metadata=runner.metadata))
+    assert error.violations[0].field == "packet_attempts[0].runner_attempt"
+
+
+async def test_a_plan_that_diverges_is_aborted(house: House) -> None:
+    job = await house.create()
+    runner = await house.enrol(job.name)
+    assert await runner.step(a_step()) is False
+    assert await runner.step(a_step()) is True
+    error = await refusal(runner.step(a_step(decision="something else")))
+    assert (error.status, error.reason) == (Status.ABORTED, "PLAN_DIVERGED")
+    error = await refusal(runner.step(a_step(number=3)))
+    assert error.reason == "WRONG_STATE"
+
+
+async def test_the_assignment_is_the_spec_and_then_everything_so_far(house: House) -> None:
+    job = await house.create(searches=TWO, resources={"slots": 3})
+    runner = await house.enrol(job.name)
+    rows = [runner.row(1, replicate) for replicate in range(700)]
+    await runner.step(a_step())
+    await runner.record(*rows)
+    request = rpb.GetAssignmentRequest(attempt=runner.attempt)
+    messages = [m async for m in runner.stub.GetAssignment(request, metadata=runner.metadata)]
+    assert messages[0].spec == (await house.get(job.name)).spec
+    assert messages[0].slots == 3
+    assert messages[0].elapsed_seconds >= 0
+    assert not any(m.HasField("spec") for m in messages[1:])
+    assert [step_from_wire(s) for m in messages for s in m.plan_steps] == [a_step()]
+    assert [m.id for message in messages for m in message.measurements] == [r.id for r in rows]
+    assert max(len(m.measurements) for m in messages) == 500
+
+
+async def test_a_runner_fetches_its_own_jobs_files_alone(house: House) -> None:
+    import hashlib
+
+    content = bytes(range(256)) * 9000
+    digest = hashlib.sha256(content).hexdigest()
+    with house.coordinator.core.artifacts.open_upload(digest, len(content)) as blob:
+        blob.write(content)
+        blob.commit()
+    file = {"name": "x.npz", "sha256": digest, "size_bytes": len(content)}
+    job = await house.create(dataset={"source": "npz", "files": [file]})
+    runner = await house.enrol(job.name)
+    request = rpb.FetchBlobRequest(attempt=runner.attempt, sha256=digest)
+    chunks = [m.chunk async for m in runner.stub.FetchBlob(request, metadata=runner.metadata)]
+    assert b"".join(chunks) == content
+    assert max(map(len, chunks)) <= 1024 * 1024
+    request.sha256 = "0" * 64
+    error = await refusal(runner.stub.FetchBlob(request, metadata=runner.metadata))
+    assert error.violations[0].field == "sha256"
+
+
+async def recorded(house: House) -> tuple[pb.Job, Runner, list[Measurement]]:
+    job = await house.create(searches=TWO)
+    runner = await house.enrol(job.name)
+    rows = [
+        runner.row(level, replicate, 0.1 / level + 0.001 * replicate, rate=rate, phase=phase)
+        for phase, rate in ((Phase.TUNING, 0.1), (Phase.TUNING, 0.01), (Phase.MEASURING, 0.01))
+        for level in (1, 2, 4)
+        for replicate in range(2 if phase is Phase.TUNING else 4)
+    ]
+    rows += [runner.row(1, 0, search="simulated/trees")]
+    await runner.record(*rows)
+    return job, runner, rows
+
+
+async def test_trials_are_candidates_with_all_their_measurements(house: House) -> None:
+    job, _, rows = await recorded(house)
+
+    def make(token: str) -> pb.ListTrialsRequest:
+        return pb.ListTrialsRequest(parent=job.name, page_size=2, page_token=token)
+
+    trials = await pages(house.stub.ListTrials, make, "trials")
+    assert len(trials) == 7
+    assert sorted(m.id for t in trials for m in t.measurements) == sorted(r.id for r in rows)
+    measured = [t for t in trials if t.measured]
+    assert len(measured) == 4
+    assert {len(t.measurements) for t in measured if t.search == "simulated/depth"} == {6}
+    one = await house.stub.ListTrials(
+        pb.ListTrialsRequest(parent=job.name, search="simulated/trees"), metadata=AUTH
+    )
+    assert len(one.trials) == 1
+    request = pb.ListTrialsRequest(parent=job.name, search="cnn/depth")
+    error = await refusal(house.stub.ListTrials(request, metadata=AUTH))
+    assert error.violations[0].field == "search"
+
+
+async def test_measurements_and_steps_come_page_by_page_in_order(house: House) -> None:
+    job, runner, rows = await recorded(house)
+    for number in range(1, 6):
+        await runner.step(a_step(number=number))
+
+    def make(token: str) -> pb.ListMeasurementsRequest:
+        return pb.ListMeasurementsRequest(parent=job.name, page_size=5, page_token=token)
+
+    found = await pages(house.stub.ListMeasurements, make, "measurements")
+    assert [m.id for m in found] == [row.id for row in rows]
+    assert measurement_from_wire(found[0]).scores == rows[0].scores
+
+    def make_steps(token: str) -> pb.ListPlanStepsRequest:
+        return pb.ListPlanStepsRequest(parent=job.name, page_size=2, page_token=token)
+
+    steps = await pages(house.stub.ListPlanSteps, make_steps, "plan_steps")
+    assert [s.number for s in steps] == [1, 2, 3, 4, 5]
+    swapped = pb.ListPlanStepsRequest(
+        parent=job.name,
+        page_token=(await house.stub.ListMeasurements(make(""), metadata=AUTH)).next_page_token,
+    )
+    error = await refusal(house.stub.ListPlanSteps(swapped, metadata=AUTH))
+    assert error.reason == "INVALID_PAGE_TOKEN"
+
+
+async def test_curves_follow_the_record(house: House) -> None:
+    job, runner, _ = await recorded(house)
+
+    async def curves() -> list[returns_pb2.Curve]:
+        def make(token: str) -> pb.ListCurvesRequest:
+            return pb.ListCurvesRequest(parent=job.name, page_size=1, page_token=token)
+
+        return await pages(house.stub.ListCurves, make, "curves")
+
+    before = await curves()
+    assert [c.search for c in before] == ["simulated/depth", "simulated/trees"]
+    depth = curve_from_wire(before[0])
+    assert [level.level for level in depth.levels] == [1, 2, 4]
+    assert depth.at(1).replicates == 4
+    assert depth.at(1).score == pytest.approx(0.1015)
+    assert depth.unmeasured == (8,)
+    assert depth.sequence == (await house.get(job.name)).last_sequence
+    await runner.record(runner.row(8, 0))
+    await runner.conclude("simulated/trees", Conclusion.FAILED)
+    after = await curves()
+    assert curve_from_wire(after[0]).at(8).replicates == 1
+    assert after[1].state == returns_pb2.SEARCH_STATE_FAILED
+    assert after[1].state_reason == "that is that"
+
+
+async def test_a_curves_dead_process_is_replaced(house: House) -> None:
+    job, runner, _ = await recorded(house)
+    request = pb.ListCurvesRequest(parent=job.name)
+    await house.stub.ListCurves(request, metadata=AUTH)
+    curves = house.coordinator._curves
+    for process in list(curves._pool._processes.values()):
+        process.kill()
+        process.join()
+    await runner.record(runner.row(8, 0))
+    assert (await house.stub.ListCurves(request, metadata=AUTH)).curves
