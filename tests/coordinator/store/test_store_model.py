@@ -316,7 +316,7 @@ def test_the_store_agrees_with_the_model(url: str) -> None:
         machine,
         settings=settings(
             # A call takes longer there, and the two differ in little but speed.
-            max_examples=15 if url.startswith("sqlite") else 5,
+            max_examples=12 if url.startswith("sqlite") else 5,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
