@@ -1,0 +1,44 @@
+# Everything a user or an engineer of Tuner types. Only Python 3.11 is asked for.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+export RAY_USAGE_STATS_ENABLED := 0
+
+.PHONY: setup demo test test-slow test-engine lint bench proto clean
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/tuner run examples/digits.yaml
+
+test: setup
+	$(BIN)/python -m pytest
+
+test-slow: setup
+	$(BIN)/python -m pytest -m slow
+
+test-engine: setup
+	$(BIN)/python -m pytest -m engine
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint proto
+
+bench: setup
+	$(BIN)/python benchmarks/overhead.py
+
+proto: setup
+	PYTHON=$(BIN)/python PATH="$(abspath $(BIN)):$$PATH" proto/generate.sh
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
