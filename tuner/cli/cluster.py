@@ -93,7 +93,8 @@ def _axis_rows(learners: list[catalog.Learner]) -> list[dict[str, Any]]:
     rows = []
     for learner in learners:
         for axis in learner.axes:
-            rows.append({"learner": learner.name, "axis": axis.name, **asdict(axis)})
+            facts = asdict(axis)
+            rows.append({"learner": learner.name, "axis": facts.pop("name"), **facts})
         if not learner.axes:
             rows.append({"learner": learner.name, "axis": ""})
     return rows

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 from typer.core import TyperGroup
 
-from tuner.cli.console import talk
+from tuner.cli.console import say, talk
 from tuner.errors import Status, TunerError
 
 if TYPE_CHECKING:
@@ -35,10 +35,11 @@ class Commands(TyperGroup):
 
 def tell(error: TunerError) -> None:
     """Prints the error: its message, then every field at fault."""
-    console = talk()
-    console.print(f"error: {error.message}", style="red", markup=False, highlight=False)
+    talk().print(
+        f"error: {error.message}", style="red", markup=False, highlight=False, soft_wrap=True
+    )
     for violation in error.violations:
-        console.print(f"  {violation.field}: {violation.problem}", markup=False, highlight=False)
+        say(f"  {violation.field}: {violation.problem}")
 
 
 def code_of(state: JobState) -> int:

@@ -111,13 +111,13 @@ def _take_curves(board: Board, job: Job) -> None:
 
 def picture(board: Board, spinner: Spinner | None = None) -> RenderableType:
     """Returns the board as a table of searches, for 100 columns."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("search", no_wrap=True)
     table.add_column("now", no_wrap=True)
     table.add_column("levels", no_wrap=True)
     table.add_column("runs", justify="right", no_wrap=True)
     table.add_column("best score", no_wrap=True)
-    table.add_column("verdict so far", overflow="fold")
+    table.add_column("verdict so far")
     table.add_column("spent", justify="right", no_wrap=True)
     for line in board.searches.values():
         table.add_row(*_cells(line))

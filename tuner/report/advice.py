@@ -43,10 +43,11 @@ def _for_curve(curve: Curve, max_replicates: int) -> list[str]:
                 return [f"{curve.search} still rises at the top of what {curve.axis} can be."]
             return [f"{curve.search} still rises: add level {larger} to its `levels`."]
         case VerdictOutcome.INCONCLUSIVE:
-            wider = f"raise `measuring.max_replicates` above {max_replicates}, or a larger `margin`"
-            text = "; ".join(s.rstrip(".") for s in verdict.missing)
-            because = f" ({text})" if text else ""
-            return [f"{curve.search} is inconclusive{because}: {wider} settles it sooner."]
+            lacking = "; ".join(s.rstrip(".") for s in verdict.missing) or (
+                f"raise `measuring.max_replicates` above {max_replicates}, or ask for a larger "
+                "`margin`"
+            )
+            return [f"{curve.search} is inconclusive. To settle it: {lacking}."]
 
 
 def _settled(curve: Curve, level: int | None) -> str:

@@ -89,7 +89,7 @@ def _search(curve: Curve) -> list[str]:
     verdict = curve.verdict
     if verdict is not None:
         lines += [f"**{verdict.outcome.value}**: {verdict.reason}", ""]
-    if curve.state_reason and (verdict is None or curve.state_reason != verdict.reason):
+    if curve.state_reason and (verdict is None or verdict.reason not in curve.state_reason):
         lines += [f"It stopped because: {curve.state_reason}", ""]
     lines += [f"Judged on {curve.metric}; {better} is better.", ""]
     lines += _levels(curve)

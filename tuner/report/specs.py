@@ -17,7 +17,10 @@ def spec_as_yaml(spec: JobSpec) -> str:
     written["margin"] = spec.margin
     written["seed"] = spec.seed
     written["searches"] = [_search(search) for search in spec.searches]
-    return yaml.safe_dump(written, sort_keys=False, allow_unicode=True, width=90)
+    # Inner lists and mappings on a line of their own, as people write them.
+    return yaml.safe_dump(
+        written, sort_keys=False, allow_unicode=True, width=90, default_flow_style=None
+    )
 
 
 def _search(search: Search) -> dict[str, Any]:

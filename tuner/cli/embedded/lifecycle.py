@@ -12,6 +12,7 @@ from pathlib import Path
 from tuner.cli.embedded import coordinator, processes, ray_head
 from tuner.cli.embedded.home import Home, Record, tail
 from tuner.cli.embedded.processes import Process
+from tuner.client import Client
 from tuner.errors import Status, TunerError
 
 RAY_SECONDS = 90.0
@@ -72,8 +73,7 @@ def bring_up(cpus: int | None, gpus: int | None, say: Say) -> Services:
         if not (record.coordinator and record.coordinator.alive()):
             record = _start_coordinator(home, record, say)
             undo.callback(_stop_coordinator, home)
-        _await_both(home, record)
-        address = coordinator.address(home, _known(record.coordinator)) or ""
+        address = _await_both(home, record)
         home.write(replace(record, listen=address))
         undo.pop_all()
     return Services(address, record.dashboard, home.path, home.ray_token, was_up)
@@ -147,7 +147,8 @@ def _start_coordinator(home: Home, record: Record, say: Say) -> Record:
     return record
 
 
-def _await_both(home: Home, record: Record) -> None:
+def _await_both(home: Home, record: Record) -> str:
+    """Waits until both are ready and the coordinator sees the cluster; returns its address."""
     ray, server = _known(record.ray), _known(record.coordinator)
     _await("Ray", ray, lambda: ray_head.answers(home, record.dashboard), RAY_SECONDS, home, "ray")
     _await(
@@ -158,6 +159,17 @@ def _await_both(home: Home, record: Record) -> None:
         home,
         "coordinator",
     )
+    address = coordinator.address(home, server) or ""
+    with Client(address) as client:
+        _await(
+            "the cluster",
+            ray,
+            lambda: any(node.alive for node in client.cluster_status().nodes),
+            RAY_SECONDS,
+            home,
+            "ray",
+        )
+    return address
 
 
 def _await(

@@ -20,8 +20,8 @@ RUNNERS = 8
 
 
 def free_port(preferred: int) -> int:
-    """Returns the preferred port of this machine's own address where it is free, else another."""
-    for port in (preferred, 0):
+    """Returns the preferred port of 127.0.0.1 where it is free, else another; 0 prefers none."""
+    for port in dict.fromkeys((preferred, 0)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -50,10 +50,9 @@ def start(home: Home, port: int, folder: str, cpus: int | None, gpus: int | None
     """
     command = [
         *(sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block"),
-        "--node-ip-address=127.0.0.1",
         "--port=0",
-        # Nobody uses Ray's client server, and its usual port may be another head's.
-        "--ray-client-server-port=0",
+        # Ray's client server can't be left out, and its usual port may be another head's.
+        f"--ray-client-server-port={free_port(0)}",
         "--dashboard-agent-listen-port=0",
         "--include-dashboard=true",
         "--dashboard-host=127.0.0.1",
