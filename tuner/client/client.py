@@ -13,10 +13,10 @@ from tuner.client.endpoint import Endpoint, find_endpoint
 from tuner.client.job import Job
 from tuner.client.messages import cluster_from_wire, job_from_wire, learner_from_wire
 from tuner.client.paging import paged
-from tuner.client.resources import ClusterStatus
+from tuner.client.resources import ClusterStatus, JobStatus
 from tuner.client.transport import Transport
-from tuner.client.uploads import local_files, with_uploads
-from tuner.errors import Status, TunerError
+from tuner.client.uploads import upload, with_local_files
+from tuner.errors import Status, TunerError, Violation
 from tuner.spec import JobSpec
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.names import JobName, check_id
@@ -96,10 +96,9 @@ class Client:
         judged = _judged(spec)
         if job_id:
             check_id(job_id, "job_id")
-        if validate_only:
-            local_files(judged.dataset)
-        else:
-            judged = with_uploads(self._transport, judged)
+        judged, blobs = with_local_files(judged)
+        if not validate_only:
+            upload(self._transport, blobs)
         request = pb.CreateJobRequest(
             parent=f"namespaces/{judged.namespace}",
             spec=spec_to_wire(judged),
@@ -107,7 +106,13 @@ class Client:
             request_id=str(uuid.uuid4()),
             validate_only=validate_only,
         )
-        message = self._transport.call(self._transport.stub.CreateJob, request)
+        try:
+            message = self._transport.call(self._transport.stub.CreateJob, request)
+        except TunerError as error:
+            if validate_only and error.reason == "BLOB_MISSING":
+                # All else has been judged by then, and the files are here to be sent.
+                return Job(self._transport, JobStatus("", judged))
+            raise _of_the_spec(error) from error
         return Job(self._transport, job_from_wire(message))
 
     def get_job(self, job: str) -> Job:
@@ -156,6 +161,12 @@ class Client:
             self._transport.stub.GetClusterStatus, pb.GetClusterStatusRequest()
         )
         return cluster_from_wire(message)
+
+
+def _of_the_spec(error: TunerError) -> TunerError:
+    """Returns the error with its fields as the spec has them, not as the request does."""
+    violations = [Violation(v.field.removeprefix("spec."), v.problem) for v in error.violations]
+    return TunerError(error.status, error.reason, error.message, violations)
 
 
 def _judged(spec: object) -> JobSpec:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tuner import catalog
@@ -16,19 +17,33 @@ CHUNK_BYTES = 1 << 20
 _SLOWEST_BYTES_A_SECOND = 1 << 20
 
 
-def with_uploads(transport: Transport, spec: JobSpec) -> JobSpec:
-    """Uploads the spec's local data and returns the spec with the files filled in.
+def with_local_files(spec: JobSpec) -> tuple[JobSpec, dict[BlobFile, Path]]:
+    """Returns the spec with its local data described by content, and where each file is.
 
     Raises:
         TunerError: INVALID_ARGUMENT, field `dataset`, where the data is neither
-            here nor a path on the cluster; or what the upload ran into.
+            here nor a path on the cluster.
     """
-    files = local_files(spec.dataset)
-    if not files:
-        return spec
-    blobs = tuple(_upload(transport, path) for path in files)
-    dataset = Dataset(source=spec.dataset.source, files=blobs)
-    return spec.model_copy(update={"dataset": dataset})
+    blobs = {_described(path): path for path in local_files(spec.dataset)}
+    if not blobs:
+        return spec, {}
+    dataset = Dataset(source=spec.dataset.source, files=tuple(blobs))
+    return spec.model_copy(update={"dataset": dataset}), blobs
+
+
+def upload(transport: Transport, blobs: Mapping[BlobFile, Path]) -> None:
+    """Sends each file, unless the coordinator has its content already.
+
+    Raises:
+        TunerError: What the coordinator answered, or that it didn't.
+    """
+    for blob, path in blobs.items():
+        header = pb.BlobHeader(sha256=blob.sha256, size_bytes=blob.size_bytes)
+        transport.upload(
+            transport.stub.UploadBlob,
+            functools.partial(_requests, header, path),
+            transport.timeout + blob.size_bytes / _SLOWEST_BYTES_A_SECOND,
+        )
 
 
 def local_files(dataset: Dataset) -> list[Path]:
@@ -72,19 +87,13 @@ def _bad(problem: str) -> TunerError:
     return invalid("dataset", problem, "BAD_DATASET")
 
 
-def _upload(transport: Transport, path: Path) -> BlobFile:
+def _described(path: Path) -> BlobFile:
     try:
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         size = path.stat().st_size
     except OSError as error:
         raise _bad(f"{path} can't be read: {error.strerror}") from error
-    header = pb.BlobHeader(sha256=sha256, size_bytes=size)
-    transport.upload(
-        transport.stub.UploadBlob,
-        lambda: _requests(header, path),
-        transport.timeout + size / _SLOWEST_BYTES_A_SECOND,
-    )
     return BlobFile(name=path.name, sha256=sha256, size_bytes=size)
 
 
