@@ -27,8 +27,9 @@ class TimedClient(JobSubmissionClient):  # type: ignore[misc] # Ray is untyped
     """The SDK's client; it has no time-outs of its own and raises RuntimeError for everything.
 
     Raises:
-        UnreachableError: The dashboard doesn't answer, or not in time.
-        RefusedError: It answers that it won't, or doesn't know our token.
+        UnreachableError: The dashboard doesn't answer, or not in time, or
+            doesn't accept our token.
+        RefusedError: It answers that it won't.
     """
 
     def __init__(self, address: str) -> None:
@@ -47,9 +48,10 @@ class TimedClient(JobSubmissionClient):  # type: ignore[misc] # Ray is untyped
                 f"the Ray dashboard at {self._address} doesn't answer: {type(error).__name__}"
             ) from error
         except AuthenticationError as error:
-            raise RefusedError(
-                f"the Ray dashboard at {self._address} doesn't accept the token; set "
-                "RAY_AUTH_MODE and RAY_AUTH_TOKEN_PATH as on the cluster"
+            # The operator's to mend, so no job is to fail of it.
+            raise UnreachableError(
+                f"the Ray dashboard at {self._address} doesn't accept our token; set "
+                "RAY_AUTH_MODE and RAY_AUTH_TOKEN_PATH of the coordinator as on the cluster"
             ) from error
         return response
 

@@ -1,0 +1,148 @@
+"""The coordinator's pure rules: admission, leases, endings, portions, settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pydantic
+import pytest
+from coordinator_harness import a_spec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.coordinator.admission import FirstComeFirstServed
+from services.coordinator.api.messages import MAX_BYTES, portions
+from services.coordinator.endings import Ended, ending, fruitless
+from services.coordinator.ray_client import used_resources
+from services.coordinator.settings import Settings
+from services.coordinator.store.base import AttemptRow, JobRow, JobState, SearchRow
+from services.coordinator.vigil import Lease
+from tuner.curve import SearchState
+from tuner.v1 import tuner_service_pb2 as pb
+from tuner.wire.names import JobName
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def a_job(number: int = 0, state: JobState = JobState.QUEUED, **changes: object) -> JobRow:
+    row = JobRow(
+        name=JobName("default", f"j{number}"),
+        spec=a_spec(),
+        state=state,
+        reason="",
+        owner="",
+        create_time=START + timedelta(seconds=number),
+        start_time=None,
+        end_time=None,
+        last_sequence=1,
+        attempt=0,
+        billed_device_seconds=0.0,
+        searches=(SearchRow("simulated/depth", SearchState.CONCLUDED),),
+    )
+    return replace(row, **changes)
+
+
+def an_attempt(number: int, outcome: str = "", reason: str = "") -> AttemptRow:
+    created = START + timedelta(minutes=number)
+    return AttemptRow(
+        JobName("default", "j0"), number, number, "s", "", "t", created, None, None, outcome, reason
+    )
+
+
+@given(st.permutations(range(8)), st.integers(0, 10), st.integers(1, 6))
+def test_admission_is_in_order_and_never_over_the_limit(
+    order: list[int], running: int, most: int
+) -> None:
+    policy = FirstComeFirstServed(most)
+    active = [a_job(100 + i, JobState.RUNNING) for i in range(running)]
+    admitted = policy.admit([a_job(i) for i in order], active)
+    assert [job.name.job for job in admitted] == [f"j{i}" for i in range(len(admitted))]
+    assert len(admitted) == max(0, min(8, most - running))
+
+
+def test_a_lease_ends_only_after_a_whole_one_in_silence() -> None:
+    lease = Lease(10, now=0)
+    assert not any(lease.expired("a", now) for now in range(11))
+    assert lease.expired("a", 11)
+    assert not lease.expired("b", 12)
+    assert not any(lease.expired("b", now) for now in range(13, 23))
+    assert lease.expired("b", 23)
+
+
+def test_a_coordinator_that_was_frozen_grants_a_whole_lease() -> None:
+    lease = Lease(10, now=0)
+    assert not lease.expired("a", 1)
+    assert not lease.expired("a", 500)
+    assert not any(lease.expired("a", now) for now in range(501, 511))
+    assert lease.expired("a", 511)
+
+
+def test_progress_forgives_what_came_before_it() -> None:
+    attempts = [an_attempt(n) for n in (1, 2, 3, 4)]
+    assert fruitless(attempts, []) == attempts
+    assert fruitless(attempts, [START + timedelta(minutes=2.5)]) == attempts[2:]
+    assert fruitless(attempts, [START + timedelta(minutes=9)]) == []
+
+
+@pytest.mark.parametrize("outcome", [o for o in Ended if o not in list(Ended)[:2]])
+def test_only_a_last_word_ends_a_job(outcome: Ended) -> None:
+    end = ending(a_job(state=JobState.RUNNING), an_attempt(1, outcome, "why"))
+    assert end == ((JobState.CANCELLED, "why") if outcome is Ended.CANCELLED else None)
+
+
+def test_a_completion_with_open_searches_is_none() -> None:
+    job = a_job(searches=(SearchRow("simulated/depth", SearchState.RUNNING),))
+    assert ending(job, an_attempt(1, Ended.COMPLETED)) is None
+
+
+@given(st.lists(st.integers(0, MAX_BYTES), max_size=30), st.integers(1, 10))
+def test_portions_hold_everything_in_order_within_bounds(sizes: list[int], most: int) -> None:
+    items = [pb.DeleteJobRequest(name="x" * min(size, MAX_BYTES)) for size in sizes]
+    found = list(portions(items, most))
+    assert [item for portion in found for item in portion] == items
+    for portion in found:
+        assert 1 <= len(portion) <= most
+        assert sum(item.ByteSize() for item in portion) <= 2 * MAX_BYTES + 100
+
+
+def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNER_COORDINATOR_DATA_ROOTS", "/data:/more")
+    monkeypatch.setenv("TUNER_COORDINATOR_STATE_DIR", "/var/tuner")
+    settings = Settings()
+    assert settings.data_roots == (Path("/data"), Path("/more"))
+    assert settings.store_url == "sqlite:////var/tuner/coordinator.db"
+    assert settings.artifacts_path == Path("/var/tuner/artifacts")
+    assert settings.token_path == Path("/var/tuner/token")
+    assert settings.dashboard_for_people == settings.ray_dashboard
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"listen": "0.0.0.0:50551"}, "INSECURE"),
+        ({"listen": "example.org:1"}, "INSECURE"),
+        ({"listen": "127.0.0.1"}, "host:port"),
+        ({"data_roots": "relative"}, "absolute"),
+        ({"lease_seconds": 1, "heartbeat_seconds": 1}, "half"),
+        ({"max_running_jobs": 0}, "greater"),
+        ({"colour": "red"}, "Extra"),
+    ],
+)
+def test_wrong_settings_are_refused(changes: dict[str, object], problem: str) -> None:
+    with pytest.raises(pydantic.ValidationError, match=problem):
+        Settings(**changes)
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:0", "localhost:1", "[::1]:1", "127.1.2.3:1"])
+def test_loopback_needs_no_leave(listen: str) -> None:
+    assert Settings(listen=listen).listen == listen
+    assert Settings(listen="0.0.0.0:1", insecure=True).listen == "0.0.0.0:1"
+
+
+def test_the_use_of_resources_is_read_where_it_is_told() -> None:
+    answer = {"data": {"clusterStatus": {"loadMetricsReport": {"usage": {"CPU": [1.5, 8.0]}}}}}
+    assert used_resources(answer) == {"CPU": 1.5}
+    for silent in ({}, {"data": {"clusterStatus": None}}, {"data": {"clusterStatus": {}}}):
+        assert used_resources(silent) is None
