@@ -122,6 +122,8 @@ class LoopingLearner(ABC):
     def _refuse_hopeless(self, fold: Fold, device: Device) -> None:
         if device.expired():
             raise TimedOutError("the fits before this one")
+        if not len(fold.x) or not len(fold.x_score):
+            raise UnsuitableDataError("the fold has no examples to train on or to score")
         if problem := self.problem_with(fold.x, fold.classes):
             raise UnsuitableDataError(problem)
 

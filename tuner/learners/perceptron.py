@@ -42,7 +42,8 @@ class Perceptron(LoopingLearner):
     ) -> Iterator[Fitted]:
         """Trains on seeded shuffles of the fold and yields the one level."""
         clock = time.perf_counter()
-        with threadpool_limits(device.threads):
+        # Weights that overflow are found at the end and reported as what they are.
+        with threadpool_limits(device.threads), np.errstate(over="ignore", invalid="ignore"):
             weights = train(
                 _with_bias(fold.x),
                 fold.y,

@@ -50,7 +50,5 @@ def within_memory(run: Callable[[], _T], device: Device) -> _T:
     finally:
         if device.name != "cpu":
             torch.cuda.empty_cache()
-    # Raised out here because the handled error's frames hold on to the fit's tensors.
-    if device.name != "cpu":
-        torch.cuda.empty_cache()
+    # Raised out here because a handled error's frames would hold on to the fit's tensors.
     raise MemoryError(problem)

@@ -1,0 +1,218 @@
+"""The conformance suite fails learners that break a promise, each by the test that names it."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tuner import catalog
+from tuner.catalog import Value
+from tuner.datasets.base import Features
+from tuner.learners.base import Device, Fold, Learner, Result
+from tuner.learners.fits import Fitted, LoopingLearner
+from tuner.record import Setting
+from tuner.testing import LearnerConformance
+
+ENTRY = catalog.Learner(
+    "guess",
+    "answers with the classes' shares in the training part, sharpened",
+    axes=(catalog.Axis("depth", 1, 8, (1, 2)),),
+    hyperparameters={"sharpness": catalog.Number(0.5, 2.0, 1.0)},
+)
+
+
+class Guess(LoopingLearner):
+    """Keeps every promise."""
+
+    name = "guess"
+
+    def fit(
+        self,
+        axis: str,
+        setting: Mapping[str, Value],
+        levels: Sequence[int],
+        fold: Fold,
+        device: Device,
+    ) -> Iterator[Fitted]:
+        clock = time.perf_counter()
+        shares = np.bincount(fold.y, minlength=fold.classes) ** float(setting["sharpness"])
+        shares += np.random.default_rng(fold.seed).random(fold.classes) * levels[0]
+        p = np.tile(shares / shares.sum(), (max(len(fold.x), len(fold.x_score)), 1))
+        seconds = time.perf_counter() - clock
+        yield Fitted(levels[0], p[: len(fold.x_score)], p[: len(fold.x)], 3, seconds)
+
+
+class Draws(Guess):
+    def fit(self, *args: Any) -> Iterator[Fitted]:
+        random.random()
+        yield from super().fit(*args)
+
+
+class SeedsGlobally(Guess):
+    def fit(self, *args: Any) -> Iterator[Fitted]:
+        np.random.seed(0)
+        yield from super().fit(*args)
+
+
+class Unseeded(Guess):
+    def fit(
+        self,
+        axis: str,
+        setting: Mapping[str, Value],
+        levels: Sequence[int],
+        fold: Fold,
+        device: Device,
+    ) -> Iterator[Fitted]:
+        seed = int(np.random.default_rng().integers(2**32))
+        yield from super().fit(axis, setting, levels, replace(fold, seed=seed), device)
+
+
+class Broken(Guess):
+    """Breaks a promise in how it goes through a packet."""
+
+    def evaluate(
+        self,
+        axis: str,
+        settings: Sequence[Setting],
+        levels: Sequence[int],
+        folds: Sequence[Fold],
+        device: Device,
+    ) -> Iterator[Result]:
+        results = list(super().evaluate(axis, settings, levels, folds, device))
+        yield from self.spoil(results, folds)
+
+    def spoil(self, results: list[Result], folds: Sequence[Fold]) -> list[Result]:
+        raise NotImplementedError
+
+
+class Forgets(Broken):
+    def spoil(self, results: list[Result], folds: Sequence[Fold]) -> list[Result]:
+        return results[1:]
+
+
+class Repeats(Broken):
+    def spoil(self, results: list[Result], folds: Sequence[Fold]) -> list[Result]:
+        return [*results, results[0]]
+
+
+class DependsOnThePacket(Broken):
+    def spoil(self, results: list[Result], folds: Sequence[Fold]) -> list[Result]:
+        return [replace(r, parameters=r.parameters + len(results)) for r in results]
+
+
+class DependsOnOrder(Broken):
+    def spoil(self, results: list[Result], folds: Sequence[Fold]) -> list[Result]:
+        return [replace(r, parameters=1 + folds[0].replicate) for r in results]
+
+
+class SumsToTwo(Broken):
+    def spoil(self, results: list[Result], folds: Sequence[Fold]) -> list[Result]:
+        return [
+            replace(r, probabilities=None if r.probabilities is None else r.probabilities * 2)
+            for r in results
+        ]
+
+
+class CountsNothing(Broken):
+    def spoil(self, results: list[Result], folds: Sequence[Fold]) -> list[Result]:
+        return [replace(r, parameters=0) for r in results]
+
+
+class IgnoresTheDeadline(Guess):
+    def evaluate(
+        self,
+        axis: str,
+        settings: Sequence[Setting],
+        levels: Sequence[int],
+        folds: Sequence[Fold],
+        device: Device,
+    ) -> Iterator[Result]:
+        yield from super().evaluate(axis, settings, levels, folds, Device())
+
+
+class WritesIntoItsData(Guess):
+    def fit(
+        self,
+        axis: str,
+        setting: Mapping[str, Value],
+        levels: Sequence[int],
+        fold: Fold,
+        device: Device,
+    ) -> Iterator[Fitted]:
+        fold.x[0] = 0
+        yield from super().fit(axis, setting, levels, fold, device)
+
+
+class FailsAtTheEdge(Guess):
+    def fit(
+        self,
+        axis: str,
+        setting: Mapping[str, Value],
+        levels: Sequence[int],
+        fold: Fold,
+        device: Device,
+    ) -> Iterator[Fitted]:
+        if setting["sharpness"] == 2.0:
+            raise ValueError("too sharp")
+        yield from super().fit(axis, setting, levels, fold, device)
+
+
+class Picky(Guess):
+    def problem_with(self, x: Features, classes: int) -> str | None:
+        return "never good enough"
+
+
+def suite_for(kind: type[Guess]) -> LearnerConformance:
+    class Suite(LearnerConformance):
+        entry = ENTRY
+        axis = "depth"
+        levels = (1, 2)
+
+        def make_learner(self) -> Learner:
+            return kind()
+
+    return Suite()
+
+
+def failures(kind: type[Guess]) -> set[str]:
+    suite = suite_for(kind)
+    failed = set()
+    for name in dir(suite):
+        if name.startswith("test_"):
+            try:
+                getattr(suite, name)()
+            except AssertionError:
+                failed.add(name.removeprefix("test_"))
+    return failed
+
+
+def test_a_learner_that_keeps_every_promise_passes() -> None:
+    assert failures(Guess) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "caught_by"),
+    [
+        (Draws, "global_state_is_left_alone"),
+        (SeedsGlobally, "global_state_is_left_alone"),
+        (Unseeded, "the_same_packet_gives_the_same_bits"),
+        (Forgets, "the_defaults_complete_with_usable_results"),
+        (Repeats, "the_defaults_complete_with_usable_results"),
+        (DependsOnThePacket, "a_member_is_the_same_alone_as_in_its_packet"),
+        (DependsOnOrder, "a_member_is_the_same_alone_as_in_its_packet"),
+        (SumsToTwo, "the_defaults_complete_with_usable_results"),
+        (CountsNothing, "costs_are_reported"),
+        (IgnoresTheDeadline, "a_passed_deadline_ends_it_at_once"),
+        (WritesIntoItsData, "the_defaults_complete_with_usable_results"),
+        (FailsAtTheEdge, "the_catalogs_ranges_are_taken"),
+        (Picky, "it_takes_this_data"),
+    ],
+)
+def test_a_broken_promise_is_caught(kind: type[Guess], caught_by: str) -> None:
+    assert caught_by in failures(kind)

@@ -1,0 +1,299 @@
+"""What every learner must prove: see `tuner.learners.base.Learner` for what it promises."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import numpy as np
+
+from tuner import catalog
+from tuner.catalog import Choice, Value
+from tuner.learners import scoring
+from tuner.learners.base import Device, Fold, Learner, Result
+from tuner.record import Member, Outcome, Setting, make_setting
+from tuner.testing.data import tiny_images
+
+TRAIN_SCORED = 2_000
+"""Most training examples that are scored."""
+
+
+@dataclass(frozen=True)
+class ExpiringDevice(Device):
+    """A device whose deadline passes at a given look at it, so that no clock is raced.
+
+    Attributes:
+        looks: Looks before it has passed.
+    """
+
+    looks: int = 0
+    _seen: list[None] = field(default_factory=list)
+
+    def expired(self) -> bool:
+        """Tells whether the deadline was looked at that often."""
+        self._seen.append(None)
+        return len(self._seen) > self.looks
+
+
+class LearnerConformance(ABC):
+    """Proves a learner on one of its axes. Subclass it under pytest; override what differs.
+
+    Attributes:
+        entry: The learner's entry in the catalog.
+        axis: The axis; "" where there is none.
+        levels: Two levels or more that are quick; (1,) where there is no axis.
+        quick: Hyperparameters that keep a fit short, in place of the defaults.
+        failing: Hyperparameters at which a fit fails, and its outcome.
+        costs: Whether a fit at these hyperparameters takes any time.
+        looks: Looks at the deadline after which it is made to pass.
+    """
+
+    entry: ClassVar[catalog.Learner]
+    axis: ClassVar[str] = ""
+    levels: ClassVar[tuple[int, ...]] = (1,)
+    quick: ClassVar[Mapping[str, Value]] = {}
+    failing: ClassVar[tuple[Mapping[str, Value], Outcome] | None] = None
+    costs: ClassVar[bool] = True
+    looks: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
+
+    @abstractmethod
+    def make_learner(self) -> Learner:
+        """Returns a new learner."""
+
+    def make_fold(self, replicate: int) -> Fold:
+        """Returns a replicate's data: by default small images of three classes."""
+        return tiny_images(replicate)
+
+    def setting(self, **changes: Value) -> Setting:
+        """Returns the default hyperparameters without the axis, made quick, with changes."""
+        known = self.entry.hyperparameters
+        values = {name: _typed(h, h.default) for name, h in known.items()}
+        values |= {**self.quick, **changes}
+        return make_setting({n: v for n, v in values.items() if n != self.axis})
+
+    def run(
+        self,
+        settings: Sequence[Setting] | None = None,
+        levels: Sequence[int] | None = None,
+        folds: Sequence[Fold] | None = None,
+        device: Device | None = None,
+    ) -> dict[Member, Result]:
+        """Returns the results of a packet by their members, each there exactly once."""
+        settings = settings or [self.setting()]
+        levels = levels or self.levels
+        folds = folds or [self.make_fold(0), self.make_fold(1)]
+        found = list(
+            self.make_learner().evaluate(self.axis, settings, levels, folds, device or Device())
+        )
+        results = {result.member: result for result in found}
+        promised = {Member(s, lv, f.replicate) for s in settings for lv in levels for f in folds}
+        assert len(found) == len(results), "a member has two results"
+        assert set(results) == promised, "results and members differ"
+        return results
+
+    def test_the_catalog_describes_it(self) -> None:
+        """Name and axis are those of the catalog's entry."""
+        assert self.make_learner().name == self.entry.name
+        if self.entry.axes:
+            assert self.entry.axis(self.axis) is not None
+        else:
+            assert (self.axis, self.levels) == ("", (1,))
+
+    def test_it_takes_this_data(self) -> None:
+        """It has nothing against the data that it is proved on."""
+        fold = self.make_fold(0)
+        assert self.make_learner().problem_with(fold.x, fold.classes) is None
+
+    def test_the_defaults_complete_with_usable_results(self) -> None:
+        """Probabilities are a row an example that sums to 1, or the scores are all there."""
+        for member, result in self.run().items():
+            assert result.outcome is Outcome.COMPLETED, result.error
+            assert not result.error
+            fold = self.make_fold(member.replicate)
+            if result.probabilities is None:
+                assert set(result.scores) == set(catalog.METRICS)
+                continue
+            _check_probabilities(result.probabilities, len(fold.x_score), fold.classes)
+            assert set(scoring.scores(result.probabilities, fold.y_score)) == set(catalog.METRICS)
+            assert result.train_probabilities is not None
+            scored = min(TRAIN_SCORED, len(fold.x))
+            _check_probabilities(result.train_probabilities, scored, fold.classes)
+
+    def test_the_catalogs_ranges_are_taken(self) -> None:
+        """At every choice, and at both ends of what is tuned, a fit completes or diverges."""
+        settings = []
+        for name, known in self.entry.hyperparameters.items():
+            if name == self.axis:
+                continue
+            if isinstance(known, Choice):
+                settings += [self.setting(**{name: value}) for value in known.values]
+            elif known.tuned:
+                ends = (known.low, known.high)
+                settings += [self.setting(**{name: _typed(known, end)}) for end in ends]
+        results = self.run(list(dict.fromkeys(settings)), self.levels[:1], [self.make_fold(0)])
+        for member, result in results.items():
+            allowed = (Outcome.COMPLETED, Outcome.DIVERGED)
+            assert result.outcome in allowed, f"{member.setting}: {result.error}"
+
+    def test_costs_are_reported(self) -> None:
+        """Every result says its parameters and seconds; nested levels cumulate."""
+        results = self.run(folds=[self.make_fold(0)])
+        ordered = [results[Member(self.setting(), level, 0)] for level in self.levels]
+        for result in ordered:
+            assert result.parameters > 0
+            assert result.standalone_seconds > 0 or not self.costs
+        described = self.entry.axis(self.axis)
+        if described is not None and described.nested:
+            seconds = [result.standalone_seconds for result in ordered]
+            assert seconds == sorted(seconds)
+
+    def test_the_same_packet_gives_the_same_bits(self) -> None:
+        """Nothing random follows from anything but the fold's seed."""
+        assert _bits(self.run()) == _bits(self.run())
+
+    def test_a_member_is_the_same_alone_as_in_its_packet(self) -> None:
+        """Results follow from the member alone: nested levels, packed or reordered ones too."""
+        settings = [self.setting(), self.setting(**self._another())]
+        folds = [self.make_fold(replicate) for replicate in (2, 0, 1)]
+        together = _bits(self.run(settings, folds=folds))
+        assert together == _bits(self.run(settings[::-1], folds=folds[::-1]))
+        for member in together:
+            alone = self.run([member.setting], [member.level], [self.make_fold(member.replicate)])
+            assert _bits(alone)[member] == together[member], f"{member} differs when alone"
+
+    def test_a_failure_stays_with_its_member(self) -> None:
+        """A setting that fails has its outcome and the reason; its neighbours have results."""
+        if self.failing is None:
+            return
+        changes, outcome = self.failing
+        bad, good = self.setting(**changes), self.setting()
+        results = self.run([bad, good])
+        alone = _bits(self.run([good]))
+        for member, result in results.items():
+            if member.setting == bad:
+                assert result.outcome is outcome, result.error
+                assert result.error
+                assert result.probabilities is None
+                assert result.train_probabilities is None
+            else:
+                assert _bits({member: result})[member] == alone[member]
+
+    def test_broken_data_crashes_its_replicate_alone(self) -> None:
+        """Data that no learner can take is that replicate's outcome, and the packet goes on."""
+        fold = self.make_fold(0)
+        broken = replace(fold, replicate=9, x=fold.x[:0], y=fold.y[:0])
+        results = self.run(folds=[broken, fold])
+        alone = _bits(self.run(folds=[fold]))
+        for member, result in results.items():
+            if member.replicate == 0:
+                assert _bits({member: result})[member] == alone[member]
+            elif result.outcome is not Outcome.COMPLETED:
+                assert result.error
+
+    def test_a_passed_deadline_ends_it_at_once(self) -> None:
+        """After its deadline it trains nothing and says TIMED_OUT of every member."""
+        device = Device(deadline=time.monotonic() - 1)
+        for result in self.run(device=device).values():
+            assert result.outcome is Outcome.TIMED_OUT
+            assert result.error
+
+    def test_what_was_done_before_the_deadline_counts(self) -> None:
+        """Wherever the deadline falls, results before it are whole and the others TIMED_OUT."""
+        undisturbed = _bits(self.run())
+        for looks in self.looks:
+            for member, result in self.run(device=ExpiringDevice(looks=looks)).items():
+                if result.outcome is Outcome.COMPLETED:
+                    assert _bits({member: result})[member] == undisturbed[member]
+                else:
+                    assert result.outcome is Outcome.TIMED_OUT, result.error
+
+    def test_global_state_is_left_alone(self) -> None:
+        """Random states and thread counts are untouched, even between two results."""
+        self.run()  # imports first
+        _draw_globally()  # so that a learner which sets a seed doesn't find it set already
+        before = _global_state()
+        results = self.make_learner().evaluate(
+            self.axis, [self.setting()], self.levels, [self.make_fold(0)], Device(threads=3)
+        )
+        for _ in results:
+            assert _global_state() == before
+
+    def test_nothing_is_warned_of(self) -> None:
+        """Read-only data, as Ray hands it out, and small folds raise no warnings."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for result in self.run().values():
+                assert result.outcome is Outcome.COMPLETED, result.error
+
+    def _another(self) -> Mapping[str, Value]:
+        """Returns a change to some hyperparameter, so that two settings share a packet."""
+        for name, known in self.entry.hyperparameters.items():
+            if name == self.axis:
+                continue
+            if isinstance(known, Choice):
+                return {name: next(value for value in known.values if value != known.default)}
+            if known.tuned:
+                return {name: _typed(known, known.low)}
+        return {}
+
+
+def _typed(known: catalog.Hyperparameter, value: Value) -> Value:
+    """Returns the value in the hyperparameter's own type."""
+    if isinstance(known, Choice):
+        return value
+    return int(value) if known.integer else float(value)
+
+
+def _check_probabilities(
+    p: np.ndarray[tuple[int, ...], np.dtype[np.float64]], n: int, c: int
+) -> None:
+    assert p.shape == (n, c)
+    assert p.dtype == np.float64
+    assert (p >= 0).all()
+    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-9)
+
+
+def _bits(results: Mapping[Member, Result]) -> dict[Member, tuple[object, ...]]:
+    """Returns everything that must repeat exactly, which is all but time."""
+    return {
+        member: (
+            r.outcome,
+            r.parameters,
+            *(None if p is None else p.tobytes() for p in (r.probabilities, r.train_probabilities)),
+            *_scores(r.scores.items()),
+        )
+        for member, r in results.items()
+    }
+
+
+def _scores(items: Iterable[tuple[str, float]]) -> list[tuple[str, str]]:
+    return sorted((name, value.hex()) for name, value in items)
+
+
+def _draw_globally() -> None:
+    """Moves every global random state on."""
+    random.random()
+    np.random.random_sample()
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.rand(1)
+
+
+def _global_state() -> tuple[object, ...]:
+    """Returns what a learner must not change: random states, torch's threads and switches."""
+    numpy_state = np.random.get_state(legacy=False)
+    state: list[object] = [random.getstate(), repr(numpy_state)]
+    if (torch := sys.modules.get("torch")) is not None:
+        state += [
+            torch.get_rng_state().numpy().tobytes(),
+            torch.get_num_threads(),
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_grad_enabled(),
+            torch.get_default_dtype(),
+        ]
+    return tuple(state)
