@@ -120,7 +120,7 @@ def test_the_folder_and_its_token_are_the_owners_alone():
 
 
 def test_a_service_that_dies_is_told_with_the_end_of_its_log(monkeypatch, cleanup):
-    """Ray is replaced by a process that ends at once with a word."""
+    """Both are replaced by a process that ends at once with a word."""
     real = processes.start
 
     def doomed(command, environment, folder, log):
@@ -136,7 +136,7 @@ def test_a_service_that_dies_is_told_with_the_end_of_its_log(monkeypatch, cleanu
     monkeypatch.setattr(processes, "start", doomed)
     with pytest.raises(TunerError) as caught:
         lifecycle.bring_up(1, 0, lambda line: None)
-    assert "Ray ended while starting" in caught.value.message
+    assert "ended while starting" in caught.value.message
     assert "no room left" in caught.value.message
     record = Home().read()
     assert record.ray is None

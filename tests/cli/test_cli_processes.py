@@ -48,8 +48,8 @@ def running(double, monkeypatch):
     return double
 
 
-def interrupted(double, arguments, cwd):
-    """Runs the command and presses Ctrl-C once it follows the job."""
+def interrupted(arguments, cwd, number=signal.SIGINT):
+    """Runs the command and presses Ctrl-C, or sends another signal, once it follows the job."""
     process = subprocess.Popen(
         [*TUNER, *map(str, arguments)],
         stdout=subprocess.PIPE,
@@ -61,23 +61,24 @@ def interrupted(double, arguments, cwd):
     for line in process.stderr:
         heard.append(line)
         if "job digits-1: running" in line:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             break
     out, err = process.communicate(timeout=30)
     return process.returncode, out, "".join(heard) + err
 
 
 def test_ctrl_c_on_watch_leaves_the_job_running_and_says_how_to_go_on(running, address, tmp_path):
-    code, _, err = interrupted(running, ["watch", "digits-1", "--address", address], tmp_path)
+    code, _, err = interrupted(["watch", "digits-1", "--address", address], tmp_path)
     assert code == 130
     assert running.calls["CancelJob"] == 0
     assert "tuner watch digits-1" in err
     assert "Traceback" not in err
 
 
-def test_ctrl_c_on_run_cancels_the_job(running, address, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_interrupted_cancels_its_job(running, address, tmp_path, number):
     (tmp_path / "job.yaml").write_text("dataset: digits\nsearches: [{learner: forest}]\n")
-    code, _, err = interrupted(running, ["run", "job.yaml", "--address", address], tmp_path)
+    code, _, err = interrupted(["run", "job.yaml", "--address", address], tmp_path, number)
     assert code == 3
     assert running.calls["CancelJob"] == 1
     assert "Traceback" not in err

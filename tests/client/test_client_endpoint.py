@@ -40,6 +40,9 @@ def test_its_token_goes_to_nobody_else(monkeypatch):
     _embedded(os.getpid())
     assert find_endpoint("stranger:4321").token == ""
     assert find_endpoint("127.0.0.1:4321").token == "embedded-token"
+    monkeypatch.setenv("TUNER_TOKEN", "of-another")
+    assert find_endpoint("127.0.0.1:4321").token == "embedded-token"
+    assert find_endpoint("stranger:4321").token == "of-another"
 
 
 @pytest.mark.parametrize("leave", ["nothing", "a dead one"])

@@ -130,6 +130,10 @@ def test_watch_survives_the_coordinators_death_without_gap_or_repeat(client, ser
     seen = []
     watcher = threading.Thread(target=lambda: seen.extend(job.watch()), daemon=True)
     watcher.start()
+    deadline = time.monotonic() + 30
+    while not seen and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert seen
     server.kill()
     server.start()
     with Client() as other:

@@ -40,7 +40,7 @@ def watch_to_the_end(job: Job, after: int = 0) -> int:
         say(f"`tuner cancel {said}` ends it, `tuner report {said}` tells what is known so far.")
         return INTERRUPTED
     data().print(table(job.result()))
-    say(f"{reference(job)} has {state.value.lower()}.")
+    say(told(job))
     return code_of(state)
 
 
@@ -143,3 +143,10 @@ def save_report(result: Result, folder: Path) -> Path:
 def reference(job: Job) -> str:
     """Returns what to call the job in the next command: its id where that is enough."""
     return job.id if job.name.startswith("namespaces/default/") else job.name
+
+
+def told(job: Job) -> str:
+    """Returns where the job stands, and why where it isn't well."""
+    status = job.status
+    why = f" ({status.reason})" if status.reason and status.state.value != "SUCCEEDED" else ""
+    return f"{reference(job)}: {status.state.value.lower()}{why}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Annotated
 
 import typer
@@ -62,4 +63,7 @@ app.command("down")(cluster.down)
 
 def main() -> None:
     """Runs the command; never returns."""
+    # A command that is asked to end tidies up as on Ctrl-C: `run` cancels its job and takes down
+    # what it brought up.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app()

@@ -12,7 +12,7 @@ import typer
 
 from tuner.cli.console import say
 from tuner.cli.exits import CANCELLED, code_of
-from tuner.cli.jobs import reference, save_report, watch_to_the_end, write_report
+from tuner.cli.jobs import reference, save_report, told, watch_to_the_end, write_report
 from tuner.cli.options import (
     Address,
     Cpus,
@@ -25,6 +25,7 @@ from tuner.cli.options import (
     chosen_address,
     connect,
 )
+from tuner.errors import TunerError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -93,7 +94,7 @@ def run(
         _say_addresses(client)
         job = client.submit(spec)
         say(f"job {reference(job)}: {_counted(spec)}; Ctrl-C cancels it")
-        interrupted = _follow_or_cancel(job)
+        _follow_or_cancel(job)
         result = job.snapshot()
         folder = save_report(result, Path(save) if save else Path("results") / job.id)
     write_report(result, output)
@@ -102,8 +103,8 @@ def run(
         say("what to try next:")
         for line in following:
             say(f"  - {line}")
-    say(f"{reference(job)} has {result.state.value.lower()}; the report is {folder / 'report.md'}")
-    raise typer.Exit(CANCELLED if interrupted else code_of(result.state))
+    say(f"{told(job)}; the report is {folder / 'report.md'}")
+    raise typer.Exit(code_of(result.state) if result.state.ended else CANCELLED)
 
 
 def validate(file: SpecFile, output: Output = Format.TABLE) -> None:
@@ -149,8 +150,8 @@ def _coordinator(address: str | None, cpus: int | None, gpus: int | None) -> Ite
         yield client
 
 
-def _follow_or_cancel(job: Job) -> bool:
-    """Follows the job; returns whether Ctrl-C cancelled it."""
+def _follow_or_cancel(job: Job) -> None:
+    """Follows the job to its end; Ctrl-C cancels it."""
     from tuner.cli.live import follow
 
     try:
@@ -159,9 +160,16 @@ def _follow_or_cancel(job: Job) -> bool:
         say("\ncancelling; what was measured is kept")
         if not job.refresh().state.ended:
             job.cancel()
-            job.wait(CANCEL_SECONDS)
-        return True
-    return False
+            _wait_a_while(job)
+
+
+def _wait_a_while(job: Job) -> None:
+    try:
+        job.wait(CANCEL_SECONDS)
+    except TunerError as error:
+        if error.reason != "WAIT_TIMEOUT":
+            raise
+        say(error.message)
 
 
 def _say_addresses(client: Client) -> None:

@@ -43,13 +43,11 @@ def find_endpoint(address: str | None = None, token: str | None = None) -> Endpo
     named = address or os.environ.get("TUNER_ADDRESS", "")
     elsewhere = os.environ.get("TUNER_TOKEN", "")
     if named:
-        known = token or elsewhere
         host, colon, port = named.rpartition(":")
         if not (colon and host and port.isdigit()) or "/" in named:
             raise invalid("address", f"{named!r} is not of the form HOST:PORT", "INVALID_ADDRESS")
-        if not known and named == _embedded_address(state_home()):
-            known = _embedded_token(state_home())
-        return Endpoint(named, known)
+        ours = _embedded_token(state_home()) if named == _embedded_address(state_home()) else ""
+        return Endpoint(named, token or ours or elsewhere)
     home = state_home()
     found = _embedded_address(home)
     if found is None:

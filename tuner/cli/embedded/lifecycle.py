@@ -73,7 +73,7 @@ def bring_up(cpus: int | None, gpus: int | None, say: Say) -> Services:
         if not (record.coordinator and record.coordinator.alive()):
             record = _start_coordinator(home, record, say)
             undo.callback(_stop_coordinator, home)
-        address = _await_both(home, record)
+        address = _await_both(home, record, say)
         home.write(replace(record, listen=address))
         undo.pop_all()
     return Services(address, record.dashboard, home.path, home.ray_token, was_up)
@@ -147,10 +147,9 @@ def _start_coordinator(home: Home, record: Record, say: Say) -> Record:
     return record
 
 
-def _await_both(home: Home, record: Record) -> str:
+def _await_both(home: Home, record: Record, say: Say) -> str:
     """Waits until both are ready and the coordinator sees the cluster; returns its address."""
     ray, server = _known(record.ray), _known(record.coordinator)
-    _await("Ray", ray, lambda: ray_head.answers(home, record.dashboard), RAY_SECONDS, home, "ray")
     _await(
         "the coordinator",
         server,
@@ -159,6 +158,8 @@ def _await_both(home: Home, record: Record) -> str:
         home,
         "coordinator",
     )
+    say("the coordinator is ready; waiting for Ray")
+    _await("Ray", ray, lambda: ray_head.answers(home, record.dashboard), RAY_SECONDS, home, "ray")
     address = coordinator.address(home, server) or ""
     with Client(address) as client:
         _await(
