@@ -123,12 +123,15 @@ class Curves:
     ) -> Curve:
         loop = asyncio.get_running_loop()
         work = (question, measurements, search, billed, sequence)
+        pool = self._processes()
         try:
-            return await loop.run_in_executor(self._processes(), _compute, *work)
+            return await loop.run_in_executor(pool, _compute, *work)
         except BrokenProcessPool:
-            log.warning("a curve's process died; trying once more in a new one")
-            self.close()
-            self._pool = None
+            # Several calls may meet the same broken pool; the first replaces it.
+            if self._pool is pool:
+                log.warning("a curve's process died; trying once more in a new one")
+                self.close()
+                self._pool = None
             return await loop.run_in_executor(self._processes(), _compute, *work)
 
     def _processes(self) -> ProcessPoolExecutor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import multiprocessing
 from dataclasses import replace
 
 import pytest
@@ -111,8 +113,6 @@ async def test_the_assignment_is_the_spec_and_then_everything_so_far(house: Hous
 
 
 async def test_a_runner_fetches_its_own_jobs_files_alone(house: House) -> None:
-    import hashlib
-
     content = bytes(range(256)) * 9000
     digest = hashlib.sha256(content).hexdigest()
     with house.coordinator.core.artifacts.open_upload(digest, len(content)) as blob:
@@ -219,8 +219,9 @@ async def test_a_curves_dead_process_is_replaced(house: House) -> None:
     job, runner, _ = await recorded(house)
     request = pb.ListCurvesRequest(parent=job.name)
     await house.stub.ListCurves(request, metadata=AUTH)
-    curves = house.coordinator._curves
-    for process in list(curves._pool._processes.values()):
+    children = multiprocessing.active_children()
+    assert children
+    for process in children:
         process.kill()
         process.join()
     await runner.record(runner.row(8, 0))
