@@ -97,7 +97,9 @@ class RayGateway:
         details = await self._call(lambda client: client.find(submission_id))
         if details is None:
             return None
-        return Driver(DriverState(details.status.value), details.message or "")
+        # What follows is the end of the log, which is kept elsewhere.
+        message = (details.message or "").partition(", last available logs")[0]
+        return Driver(DriverState(details.status.value), message)
 
     async def stop(self, submission_id: str) -> None:
         """See ClusterGateway."""

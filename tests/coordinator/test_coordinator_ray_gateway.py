@@ -139,7 +139,7 @@ async def test_drivers_on_a_real_cluster(gateway: RayGateway, dashboard: str) ->
     assert await ended(gateway, broken) is DriverState.FAILED
     driver = await gateway.state(broken.id)
     assert driver is not None
-    assert "3" in driver.message
+    assert driver.message.endswith("exit code 3")
 
     long = a_submission("long")
     await gateway.submit(long)
