@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tuner.datasets import registry
+from tuner.datasets.base import Fold
 from tuner.datasets.splits import Splits
 from tuner.learners import cnn, scoring
-from tuner.learners.base import Device, Fold, Result
+from tuner.learners.base import Device, Result
 from tuner.learners.cnn import Cnn
 from tuner.learners.nets.plain import GRID, layers_by_stage, plain_net
 from tuner.learners.nets.training import rate_at

@@ -13,8 +13,8 @@ import pytest
 
 from tuner import catalog
 from tuner.catalog import Value
-from tuner.datasets.base import Features
-from tuner.learners.base import Device, Fold, Learner, Result
+from tuner.datasets.base import Features, Fold
+from tuner.learners.base import Device, Learner, Result
 from tuner.learners.fits import Fitted, LoopingLearner
 from tuner.record import Setting
 from tuner.testing import LearnerConformance

@@ -11,9 +11,10 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from tuner.datasets import registry
+from tuner.datasets.base import Fold
 from tuner.datasets.splits import Splits
 from tuner.learners import scoring
-from tuner.learners.base import Device, Fold, Result
+from tuner.learners.base import Device, Result
 from tuner.learners.forest import Forest
 from tuner.record import Outcome, make_setting
 from tuner.spec import Split

@@ -7,8 +7,9 @@ from typing import ClassVar
 import pytest
 
 from tuner import catalog
+from tuner.datasets.base import Fold
 from tuner.learners import registry
-from tuner.learners.base import Fold, Learner
+from tuner.learners.base import Learner
 from tuner.record import Outcome
 from tuner.testing import LearnerConformance, tiny_table
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuner.datasets.base import Fold
 from tuner.learners import perceptron, scoring
-from tuner.learners.base import Device, Fold
+from tuner.learners.base import Device
 from tuner.learners.perceptron import Perceptron
 from tuner.record import make_setting
 

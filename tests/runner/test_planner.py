@@ -130,7 +130,9 @@ def truth(level: int) -> float:
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 2**32), loss=st.sampled_from([0.0, 0.3]), death=st.sampled_from([0, 0.1]))
+@given(
+    seed=st.integers(0, 2**32), loss=st.sampled_from([0.0, 0.3]), death=st.sampled_from([0, 0.1])
+)
 def test_deaths_and_losses_leave_the_record_of_an_undisturbed_run(seed, loss, death):
     spec = job()
     table = Table(spec, truth, sd=0.003)

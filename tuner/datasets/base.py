@@ -38,6 +38,29 @@ class Data:
     digest: str
 
 
+@dataclass(frozen=True)
+class Fold:
+    """One replicate's data. The same replicate has the same fold at every level.
+
+    Attributes:
+        replicate: Its number.
+        seed: The replicate's own seed; everything random in a fit follows from it.
+        x: Training examples.
+        y: Their classes.
+        x_score: The examples to be scored on: a validation split or the test.
+        y_score: Their classes.
+        classes: Number of classes.
+    """
+
+    replicate: int
+    seed: int
+    x: Features
+    y: Labels
+    x_score: Features
+    y_score: Labels
+    classes: int
+
+
 class DataError(ValueError):
     """The data can't be used; the message says which file, what and what would be right."""
 

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
-from tuner.datasets.base import Data, DataError, Features, Labels
-from tuner.learners.base import Fold
+from tuner.datasets.base import Data, DataError, Features, Fold, Labels
 from tuner.record import seed_of
 from tuner.spec import Split
 

@@ -10,31 +10,8 @@ from typing import ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tuner.datasets.base import Features, Labels
+from tuner.datasets.base import Features, Fold
 from tuner.record import Member, Outcome, Setting
-
-
-@dataclass(frozen=True)
-class Fold:
-    """One replicate's data. The same replicate has the same fold at every level.
-
-    Attributes:
-        replicate: Its number.
-        seed: The replicate's own seed; everything random in a fit follows from it.
-        x: Training examples.
-        y: Their classes.
-        x_score: The examples to be scored on: a validation split or the test.
-        y_score: Their classes.
-        classes: Number of classes.
-    """
-
-    replicate: int
-    seed: int
-    x: Features
-    y: Labels
-    x_score: Features
-    y_score: Labels
-    classes: int
 
 
 @dataclass(frozen=True)

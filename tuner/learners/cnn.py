@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from tuner.catalog import Value
-from tuner.datasets.base import Features
-from tuner.learners.base import Device, Fold
+from tuner.datasets.base import Features, Fold
+from tuner.learners.base import Device
 from tuner.learners.fits import TRAIN_SCORED, Fitted, LoopingLearner
 from tuner.learners.nets.plain import plain_net
 from tuner.learners.nets.state import settings_for, within_memory

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.catalog import Value
-from tuner.datasets.base import Features
-from tuner.learners.base import Device, Fold, Result
+from tuner.datasets.base import Features, Fold
+from tuner.learners.base import Device, Result
 from tuner.learners.scoring import DivergedError
 from tuner.record import Member, Outcome, Setting
 

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from sklearn.tree import DecisionTreeClassifier
 
 from tuner.catalog import Value
-from tuner.datasets.base import Features
-from tuner.learners.base import Device, Fold
+from tuner.datasets.base import Features, Fold
+from tuner.learners.base import Device
 from tuner.learners.fits import TRAIN_SCORED, Fitted, LoopingLearner, TimedOutError
 
 Probabilities = npt.NDArray[np.float64]

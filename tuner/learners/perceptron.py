@@ -10,8 +10,8 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tuner.catalog import Value
-from tuner.datasets.base import Features
-from tuner.learners.base import Device, Fold
+from tuner.datasets.base import Features, Fold
+from tuner.learners.base import Device
 from tuner.learners.fits import TRAIN_SCORED, Fitted, LoopingLearner, TimedOutError
 from tuner.learners.scoring import DivergedError
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from tuner.catalog import Value
-from tuner.learners.base import Device, Fold
+from tuner.datasets.base import Fold
+from tuner.learners.base import Device
 from tuner.learners.fits import Fitted, LoopingLearner, TimedOutError
 from tuner.learners.scoring import DivergedError
 from tuner.record import seed_of

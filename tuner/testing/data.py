@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tuner.datasets.base import Features, Labels
-from tuner.learners.base import Fold
+from tuner.datasets.base import Features, Fold, Labels
 
 
 def tiny_table(replicate: int = 0, *, n: int = 60, classes: int = 3) -> Fold:

@@ -15,8 +15,9 @@ import numpy as np
 
 from tuner import catalog
 from tuner.catalog import Choice, Value
+from tuner.datasets.base import Fold
 from tuner.learners import scoring
-from tuner.learners.base import Device, Fold, Learner, Result
+from tuner.learners.base import Device, Learner, Result
 from tuner.record import Member, Outcome, Setting, make_setting
 from tuner.testing.data import tiny_images
 

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from tuner.datasets.base import Fold
 from tuner.datasets.splits import Splits
 from tuner.learners import registry, scoring
-from tuner.learners.base import Device, Fold, Result
+from tuner.learners.base import Device, Result
 from tuner.record import (
     Measurement,
     Member,
@@ -101,7 +102,9 @@ def _measurement(
                 known = fold.y[: len(result.train_probabilities)]
                 train_scores = scoring.scores(result.train_probabilities, known)
         except scoring.DivergedError as diverged:
-            outcome, error, scores = Outcome.DIVERGED, str(diverged), {}
+            outcome, error, scores, train_scores = Outcome.DIVERGED, str(diverged), {}, {}
+        except ValueError as wrong:
+            outcome, error, scores, train_scores = Outcome.CRASHED, str(wrong), {}, {}
     packet = task.packet
     return Measurement(
         id=measurement_id(

@@ -1,0 +1,93 @@
+"""A real stack for the end-to-end tests: Ray, coordinator, CLI, each a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tuner import Client
+from tuner.client import Job
+
+
+@dataclass
+class Stack:
+    """An embedded stack in a home of its own."""
+
+    home: Path
+
+    def tuner(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+        """Runs the command line as a person would."""
+        return subprocess.run(
+            [sys.executable, "-m", "tuner.cli", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("TUNER_", "RAY_"))}
+        return {**kept, "TUNER_HOME": str(self.home), "RAY_USAGE_STATS_ENABLED": "0"}
+
+    def up(self) -> None:
+        done = self.tuner("up", "--cpus", "2")
+        assert done.returncode == 0, done.stderr
+
+    def client(self) -> Client:
+        return Client()
+
+    def kill(self, *words: str, environment: str = "") -> int:
+        """SIGKILLs the one process of this stack whose command line holds the words."""
+        found = [
+            pid
+            for pid in (int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit())
+            if _holds(pid, words, environment or str(self.home))
+        ]
+        assert len(found) == 1, f"{len(found)} processes match {words}"
+        os.kill(found[0], signal.SIGKILL)
+        return found[0]
+
+
+def _holds(pid: int, words: tuple[str, ...], environment: str) -> bool:
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        variables = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
+    except OSError:
+        return False
+    return all(word in command for word in words) and environment in variables
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(tmp_path_factory.mktemp("e2e") / "home")
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.tuner("down")
+
+
+@pytest.fixture
+def client(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    for name in ("TUNER_ADDRESS", "TUNER_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TUNER_HOME", str(stack.home))
+    with stack.client() as client:
+        yield client
+
+
+def wait_until(job: Job, met: Callable[[object], bool], after: int = 0) -> int:
+    """Watches until an event meets the condition; returns its sequence number."""
+    for event in job.watch(after=after):
+        if met(event.what):
+            return event.sequence
+    raise AssertionError("the job ended first")
