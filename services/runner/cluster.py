@@ -56,7 +56,7 @@ class Broker:
         self.handle.lost.remote(worker, "the slot's worker died")
 
     def load(self) -> tuple[int, int]:
-        """Returns how many packets are being worked on, and how many wait."""
+        """Returns how many workers are busy, and how many packets wait."""
         load: tuple[int, int] = ray.get(self.handle.load.remote())
         return load
 

@@ -1,7 +1,9 @@
 """The packet broker: first come first served, nothing handed out twice, losses reported."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from tuner.record import Packet, PacketOutcome, Phase
 from tuner.trials.broker import PacketBroker
@@ -15,58 +17,84 @@ def task(index: int) -> Task:
     return Task(packet, "namespaces/n/jobs/j", "s", "simulated", "depth")
 
 
-def report(done: Task) -> Report:
-    return Report(done, (), "node", "cpu", NOW, NOW, 1.0, PacketOutcome.COMPLETED)
+def report(done: Task, seconds: float = 0.0) -> Report:
+    end = NOW + timedelta(seconds=seconds)
+    return Report(done, (), "node", "cpu", NOW, end, seconds, PacketOutcome.COMPLETED)
+
+
+async def joined(count: int) -> PacketBroker:
+    broker = PacketBroker()
+    for i in range(count):
+        await broker.join(f"w{i}", None)
+    return broker
 
 
 async def test_packets_go_out_once_each_and_in_order():
-    broker = PacketBroker()
+    broker = await joined(5)
     await broker.offer([task(i) for i in range(5)])
-    taken = [await broker.take(f"w{i}", "n", None, 1.0) for i in range(5)]
-    assert [t.packet.id for t in taken if t] == [f"s:1:{i}" for i in range(5)]
-    assert await broker.take("w9", "n", None, 0.01) is None
+    taken = [await broker.take(f"w{i}", "n", [], 1.0) for i in range(5)]
+    assert [[t.packet.id for t in tasks] for tasks in taken] == [[f"s:1:{i}"] for i in range(5)]
+    assert await broker.take("w9", "n", [], 0.01) == []
 
 
 async def test_a_waiting_worker_gets_the_packet_that_comes():
-    broker = PacketBroker()
-    waiting = asyncio.ensure_future(broker.take("w", "n", None, 10.0))
+    broker = await joined(1)
+    waiting = asyncio.ensure_future(broker.take("w0", "n", [], 10.0))
     await asyncio.sleep(0)
     await broker.offer([task(0)])
-    taken = await waiting
-    assert taken is not None
+    assert len(await waiting) == 1
 
 
-async def test_the_next_take_brings_the_last_report():
-    broker = PacketBroker()
+async def test_the_next_take_brings_the_last_reports():
+    broker = await joined(1)
     await broker.offer([task(0)])
-    taken = await broker.take("w", "n", None, 1.0)
-    assert taken is not None
-    await broker.take("w", "n", report(taken), 0.01)
+    (taken,) = await broker.take("w0", "n", [], 1.0)
+    await broker.take("w0", "n", [report(taken)], 0.01)
     assert [r.task.packet.id for r in await broker.collect(1.0)] == ["s:1:0"]
     assert await broker.load() == (0, 0)
 
 
+@pytest.mark.parametrize(("seconds", "together"), [(0.001, 12), (0.03, 3), (5.0, 1)])
+async def test_short_packets_go_together_and_leave_others_their_share(seconds, together):
+    broker = await joined(2)
+    await broker.offer([task(i) for i in range(49)])
+    (first,) = await broker.take("w0", "n", [], 1.0)  # nothing is known of them yet
+    bundle = await broker.take("w0", "n", [report(first, seconds)], 1.0)
+    assert [t.packet.id for t in bundle] == [f"s:1:{i + 1}" for i in range(together)]
+
+
 async def test_a_lost_worker_is_reported_and_its_late_report_dropped():
-    broker = PacketBroker()
+    broker = await joined(2)
     await broker.offer([task(0)])
-    taken = await broker.take("w", "n", None, 1.0)
-    assert taken is not None
-    await broker.lost("w", "killed")
+    (taken,) = await broker.take("w0", "n", [], 1.0)
+    await broker.lost("w0", "killed")
     (lost,) = await broker.collect(1.0)
     assert (lost.outcome, lost.error, lost.node) == (PacketOutcome.LOST, "killed", "n")
     await broker.retry(lost.task)
-    again = await broker.take("w2", "n", None, 1.0)
-    assert again is not None
+    (again,) = await broker.take("w1", "n", [], 1.0)
     assert again.attempt == 2
-    await broker.hand_in("w", report(taken))
+    await broker.hand_in("w0", [report(taken)])
     assert await broker.collect(0.01) == []
+
+
+async def test_packets_that_were_lost_together_are_tried_again_alone():
+    broker = await joined(1)
+    await broker.offer([task(i) for i in range(41)])
+    (first,) = await broker.take("w0", "n", [], 1.0)
+    bundle = await broker.take("w0", "n", [report(first)], 1.0)
+    assert len(bundle) > 1
+    await broker.lost("w0", "killed")
+    for lost in (await broker.collect(1.0))[1:]:
+        await broker.retry(lost.task)
+    await broker.join("w1", None)
+    assert len(await broker.take("w1", "n", [], 1.0)) == 1
 
 
 async def test_closing_ends_every_wait():
     broker = PacketBroker()
-    waits = [asyncio.ensure_future(broker.take(f"w{i}", "n", None, 60.0)) for i in range(3)]
+    waits = [asyncio.ensure_future(broker.take(f"w{i}", "n", [], 60.0)) for i in range(3)]
     await asyncio.sleep(0)
     await broker.close()
-    assert await asyncio.gather(*waits) == [None, None, None]
+    assert await asyncio.gather(*waits) == [[], [], []]
     assert await broker.is_closed()
-    assert await broker.take("w", "n", None, 60.0) is None
+    assert await broker.take("w", "n", [], 60.0) == []

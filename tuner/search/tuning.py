@@ -86,8 +86,9 @@ def propose(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(sampler=_SAMPLERS[sampler](seed), direction="minimize")
-    for setting, score in tried:
-        _tell(study, space, dict(setting), score)
+    if sampler != "random":  # which learns nothing from what was tried
+        for setting, score in tried:
+            _tell(study, space, dict(setting), score)
     for setting in chosen:
         study.enqueue_trial({k: v for k, v in setting if k in space})
         study.ask(space)

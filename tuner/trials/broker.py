@@ -8,22 +8,46 @@ that dies takes the attempt with it, and the next attempt replays.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from tuner.record import PacketOutcome
 from tuner.trials.work import Report, Task
 
+BUNDLE_SECONDS = 0.1
+"""Packets that are expected to take less together are handed out together."""
+
+BUNDLE_PACKETS = 32
+"""Most packets handed out together."""
+
+_MEMORY = 0.7
+"""How much of the expected time of a search's packets outlives a report."""
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What a worker has been handed and hasn't reported."""
+
+    tasks: dict[str, Task]
+    node: str
+    time: datetime
+
 
 class PacketBroker:
-    """Packets first come first served; a lost worker's packet goes to the front again."""
+    """Packets first come first served; a lost worker's packets go to the front again.
+
+    Short packets are handed out several at a time, for a call costs more than
+    they do. Which ones go together is no part of the record.
+    """
 
     def __init__(self) -> None:
         """Makes an empty, open broker."""
         self._waiting: deque[Task] = deque()
-        self._taken: dict[str, tuple[Task, str, datetime]] = {}
+        self._taken: dict[str, _Taken] = {}
+        self._seconds: dict[str, float] = {}
         self._reports: list[Report] = []
         self._workers: dict[str, Any] = {}
         self._closed = False
@@ -41,41 +65,72 @@ class PacketBroker:
             self._work.notify(len(tasks))
 
     async def take(
-        self, worker: str, node: str, report: Report | None, patience: float
-    ) -> Task | None:
-        """Hands a worker its next packet, and takes its report on the last one.
+        self, worker: str, node: str, reports: list[Report], patience: float
+    ) -> list[Task]:
+        """Hands a worker its next packets, and takes its reports on the last ones.
 
         Args:
             worker: Who asks.
             node: The node that it runs on.
-            report: What came of its last packet; None at first.
+            reports: What came of its last packets.
             patience: Seconds to wait for a packet.
 
         Returns:
-            The packet; None where none came in time or the broker is closed.
+            The packets; none where none came in time or the broker is closed.
         """
-        if report is not None:
-            await self.hand_in(worker, report)
+        if reports:
+            await self.hand_in(worker, reports)
         async with self._work:
             try:
                 async with asyncio.timeout(patience):
                     await self._work.wait_for(lambda: self._waiting or self._closed)
             except TimeoutError:
-                return None
+                return []
             if self._closed or not self._waiting:
-                return None
-            task = self._waiting.popleft()
-            self._taken[worker] = (task, node, datetime.now(UTC))
-            return task
+                return []
+            tasks = self._bundle()
+            taken = _Taken({t.packet.id: t for t in tasks}, node, datetime.now(UTC))
+            self._taken[worker] = taken
+            return tasks
 
-    async def hand_in(self, worker: str, report: Report) -> None:
-        """Takes a worker's report; one on a packet that was given up for lost is dropped."""
-        if self._taken.pop(worker, None) is not None:
-            await self._tell(report)
+    def _bundle(self) -> list[Task]:
+        """Takes packets off the queue: one, or as many as are short and leave others their share.
 
-    async def _tell(self, report: Report) -> None:
+        A packet that was lost before goes alone, so that no other is lost with it.
+        """
+        most = min(BUNDLE_PACKETS, len(self._waiting) // (2 * max(len(self._workers), 1)))
+        tasks = [self._waiting.popleft()]
+        seconds = self._expected(tasks[0])
+        while len(tasks) < most:
+            seconds += self._expected(self._waiting[0])
+            if seconds > BUNDLE_SECONDS:
+                break
+            tasks.append(self._waiting.popleft())
+        return tasks
+
+    def _expected(self, task: Task) -> float:
+        """Returns the seconds that a packet is expected to take; endless where nothing is known."""
+        return self._seconds.get(task.search, math.inf) if task.attempt == 1 else math.inf
+
+    async def hand_in(self, worker: str, reports: list[Report]) -> None:
+        """Takes a worker's reports; one on a packet that was given up for lost is dropped."""
+        taken = self._taken.get(worker)
+        if taken is None:
+            return
+        for report in reports:
+            if taken.tasks.pop(report.task.packet.id, None) is not None:
+                took = (report.end_time - report.start_time).total_seconds()
+                known = self._seconds.get(report.task.search, took)
+                # At once up, slowly down: a bundle that is too long keeps others waiting.
+                smooth = _MEMORY * known + (1 - _MEMORY) * took
+                self._seconds[report.task.search] = max(took, smooth)
+                self._reports.append(report)
+        if not taken.tasks:
+            del self._taken[worker]
+        await self._tell()
+
+    async def _tell(self) -> None:
         async with self._news:
-            self._reports.append(report)
             self._news.notify_all()
 
     async def collect(self, patience: float) -> list[Report]:
@@ -90,24 +145,26 @@ class PacketBroker:
             return reports
 
     async def lost(self, worker: str, error: str) -> None:
-        """Notes that a worker is gone: its packet is reported LOST for the runner to judge."""
+        """Notes that a worker is gone: its packets are reported LOST for the runner to judge."""
         self._workers.pop(worker, None)
         taken = self._taken.pop(worker, None)
         if taken is None:
             return
-        task, node, start = taken
-        report = Report(
-            task=task,
-            measurements=(),
-            node=node,
-            device_type="",
-            start_time=start,
-            end_time=datetime.now(UTC),
-            billed_device_seconds=0.0,
-            outcome=PacketOutcome.LOST,
-            error=error,
-        )
-        await self._tell(report)
+        for task in taken.tasks.values():
+            self._reports.append(
+                Report(
+                    task=task,
+                    measurements=(),
+                    node=taken.node,
+                    device_type="",
+                    start_time=taken.time,
+                    end_time=datetime.now(UTC),
+                    billed_device_seconds=0.0,
+                    outcome=PacketOutcome.LOST,
+                    error=error,
+                )
+            )
+        await self._tell()
 
     async def retry(self, task: Task) -> None:
         """Puts a lost packet at the front, as its next try."""
@@ -131,5 +188,5 @@ class PacketBroker:
         return self._closed
 
     async def load(self) -> tuple[int, int]:
-        """Returns how many packets are being worked on, and how many wait."""
+        """Returns how many workers are busy, and how many packets wait."""
         return len(self._taken), len(self._waiting)

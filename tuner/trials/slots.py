@@ -21,7 +21,7 @@ from tuner.datasets.splits import Splits
 from tuner.spec import Split
 from tuner.trials.devices import Accelerator
 from tuner.trials.execute import execute
-from tuner.trials.work import Report, SlotConfig
+from tuner.trials.work import Report, SlotConfig, Task
 
 STEP_SECONDS = 2.0
 """A step of a slot lasts about this long: Ray Tune handles results at steps only."""
@@ -54,43 +54,32 @@ class SlotWorker(tune.Trainable):
         context = ray.get_runtime_context()
         self._node = context.get_node_id()
         ray.get(broker.join.remote(self.trial_id, context.current_actor))
-        self._report: Report | None = None
         self._packets = 0
 
     def step(self) -> dict[str, Any]:
         """Pulls and runs packets for a while."""
         until = time.monotonic() + STEP_SECONDS
+        reports: list[Report] = []
         while (left := until - time.monotonic()) > 0:
-            report, self._report = self._report, None
-            task = ray.get(self._broker.take.remote(self.trial_id, self._node, report, left))
-            if task is None:
-                break
-            members = len(task.packet.settings) * len(task.packet.replicates)
-            levels = ", ".join(map(str, task.packet.levels))
-            print(  # noqa: T201 - a worker's output is its log on the dashboard
-                f"{task.packet.id}: {task.search} {task.packet.phase.lower()} at {levels}, "
-                f"replicates {list(task.packet.replicates)}, {members} fits",
-                flush=True,
-            )
-            self._report = execute(
-                task,
-                self._splits,
-                self._slot,
-                self._device.name,
-                self._device.type,
-                self._node,
-            )
-            self._packets += 1
-        if self._report is None and ray.get(self._broker.is_closed.remote()):
-            return {"packets": self._packets, "done": True}
-        if self._report is not None:
-            self._hand_in()
+            tasks = ray.get(self._broker.take.remote(self.trial_id, self._node, reports, left))
+            reports = [self._run(task) for task in tasks]
+            if not reports:
+                return {"packets": self._packets, "done": ray.get(self._broker.is_closed.remote())}
+        # Handed in without taking more, so that none waits for the next step.
+        ray.get(self._broker.hand_in.remote(self.trial_id, reports))
         return {"packets": self._packets, "done": False}
 
-    def _hand_in(self) -> None:
-        """Hands the last report in without taking more, so that none waits for the next step."""
-        ray.get(self._broker.hand_in.remote(self.trial_id, self._report))
-        self._report = None
+    def _run(self, task: Task) -> Report:
+        self._packets += 1
+        packet, device = task.packet, self._device
+        report = execute(task, self._splits, self._slot, device.name, device.type, self._node)
+        seconds = (report.end_time - report.start_time).total_seconds()
+        print(  # noqa: T201 - a worker's output is its log on the dashboard
+            f"{packet.id} {packet.phase.lower()} at {', '.join(map(str, packet.levels))}, "
+            f"replicates {', '.join(map(str, packet.replicates))}: {seconds:.3f} s",
+            flush=True,
+        )
+        return report
 
     def __repr__(self) -> str:
         """Returns the name that the dashboard shows, which is read once, at the start."""
