@@ -1,0 +1,107 @@
+"""A packet becomes a row a member, whatever its learner does."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from tuner.datasets import registry as datasets
+from tuner.datasets.splits import Splits
+from tuner.learners import registry
+from tuner.learners.base import Result
+from tuner.record import Member, Outcome, Packet, PacketOutcome, Phase
+from tuner.search.tuning import default_setting
+from tuner.spec import JobSpec, Split
+from tuner.trials.execute import execute
+from tuner.trials.work import SlotConfig, Task
+
+JOB = "namespaces/n/jobs/j"
+SPLITS = Splits(datasets.load("digits"), Split(), 0)
+
+
+def slot(gpus: float = 0.0, timeout: float = 60.0) -> SlotConfig:
+    return SlotConfig(JOB, "j", 0, 1.0, gpus, 1, timeout)
+
+
+def task(learner: str, axis: str, levels: tuple[int, ...], phase=Phase.MEASURING, **space) -> Task:
+    spec = JobSpec.parse(
+        {"dataset": "digits", "searches": [{"learner": learner, "axis": axis, "space": space}]}
+    )
+    setting = default_setting(spec.searches[0].ranges())
+    packet = Packet("s:1:0", phase, (setting,), levels, (0, 1))
+    return Task(packet, JOB, "s", learner, axis)
+
+
+def run(work: Task, **more) -> list:
+    report = execute(work, SPLITS, slot(**more), "cpu", "cpu", "node-1")
+    assert report.outcome is PacketOutcome.COMPLETED
+    assert len(report.measurements) == len(list(work.packet.members()))
+    billed = sum(m.billed_device_seconds for m in report.measurements)
+    assert billed == pytest.approx(report.billed_device_seconds)
+    return list(report.measurements)
+
+
+def test_every_member_has_its_scores_costs_and_size():
+    rows = run(task("forest", "trees", (1, 8)))
+    assert [(m.level, m.replicate) for m in rows] == [(1, 0), (1, 1), (8, 0), (8, 1)]
+    for m in rows:
+        assert m.outcome is Outcome.COMPLETED
+        assert set(m.scores) == set(m.train_scores) == {"error", "accuracy", "brier", "log_loss"}
+        assert m.standalone_device_seconds > 0
+        assert m.parameters > 0
+    assert rows[2].scores["brier"] < rows[0].scores["brier"]
+    assert rows[2].standalone_device_seconds > rows[0].standalone_device_seconds
+
+
+def test_tuning_and_measuring_score_on_different_examples():
+    tuned = run(task("forest", "trees", (4,), Phase.TUNING))
+    measured = run(task("forest", "trees", (4,)))
+    assert tuned[0].scores != measured[0].scores
+    assert tuned[0].id != measured[0].id
+
+
+def test_the_bill_is_the_reserved_share_of_the_device():
+    rows = run(task("simulated", "depth", (1,), seconds=0.2), gpus=0.25)
+    assert sum(m.billed_device_seconds for m in rows) == pytest.approx(0.25 * 0.4, rel=0.3)
+
+
+def test_what_takes_too_long_is_timed_out():
+    rows = run(task("simulated", "depth", (1,), seconds=5.0), timeout=0.1)
+    assert {m.outcome for m in rows} == {Outcome.TIMED_OUT}
+
+
+class Rogue:
+    """A learner that breaks its promises in one way."""
+
+    name = "simulated"
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def evaluate(self, axis, settings, levels, folds, device) -> Iterator[Result]:
+        member = Member(settings[0], levels[0], folds[0].replicate)
+        if self.how == "shape":
+            yield Result(member, Outcome.COMPLETED, np.zeros((3, 2)))
+        if self.how == "nan":
+            shape = (len(folds[0].y_score), folds[0].classes)
+            yield Result(member, Outcome.COMPLETED, np.full(shape, np.nan))
+        if self.how == "raise":
+            raise RuntimeError("out of luck")
+
+
+@pytest.mark.parametrize(
+    ("how", "outcome", "words"),
+    [
+        ("raise", Outcome.CRASHED, "out of luck"),
+        ("silent", Outcome.CRASHED, "no result"),
+        ("shape", Outcome.CRASHED, "shape"),
+        ("nan", Outcome.DIVERGED, "NaN"),
+    ],
+)
+def test_a_learner_that_breaks_its_promises_is_recorded(monkeypatch, how, outcome, words):
+    monkeypatch.setattr(registry, "get", lambda name: Rogue(how))
+    rows = run(task("simulated", "depth", (1,)))
+    assert rows[0].outcome is outcome
+    assert words in rows[0].error
+    assert rows[0].scores == {}
+    assert rows[1].outcome is Outcome.CRASHED  # the member that it never came to
