@@ -11,24 +11,22 @@ levels are tuned and measured together, and only replicates are added.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from tuner import catalog
 from tuner.curve import VerdictOutcome
 from tuner.record import (
     Conclusion,
-    Outcome,
     Packet,
     Phase,
     PlanStep,
     Setting,
     StepKind,
-    seed_of,
 )
 from tuner.returns import Assessment, assess
-from tuner.search import words
+from tuner.search import undecided, words
 from tuner.search.record import SearchRecord
-from tuner.search.tuning import default_setting, is_fixed, propose
+from tuner.search.selection import Selection
 from tuner.spec import JobSpec
 
 TUNING_REPLICATE = 0
@@ -43,13 +41,10 @@ class Climb:
     def __init__(self, spec: JobSpec, key: str) -> None:
         """Makes the policy of a search. Raises KeyError where the spec hasn't it."""
         self._spec = spec
-        self._search = spec.search(key)
         self._question = spec.question(key)
-        self._ranges = self._search.ranges()
-        axis = catalog.LEARNERS[self._search.learner].axis(self._search.axis)
+        self._selection = Selection(spec, key)
+        axis = catalog.LEARNERS[self._question.learner].axis(self._question.axis)
         self._nested = axis is not None and axis.nested
-        metric = catalog.METRICS[self._question.metric]
-        self._sign = 1.0 if metric.direction == "minimize" else -1.0
 
     def next_step(self, record: SearchRecord) -> PlanStep | None:
         """Returns the next decision; None where the search has concluded.
@@ -96,17 +91,12 @@ class Climb:
         self, record: SearchRecord, group: tuple[int, ...], begun: Sequence[tuple[int, ...]]
     ) -> PlanStep | None:
         """Returns what the newest group still needs before anything can be decided."""
-        if self._needs_tuning:
-            step = self._tune(record, group, begun[:-1])
-            if step is not None:
-                return step
+        step = self._tune(record, group, begun[:-1])
+        if step is not None:
+            return step
         if any(record.planned_replicates(level) for level in group):
             return None
         return self._measure_first(record, group)
-
-    @property
-    def _needs_tuning(self) -> bool:
-        return self._spec.tuning.trials > 1 and not is_fixed(self._ranges)
 
     # Tuning
 
@@ -114,77 +104,28 @@ class Climb:
         self, record: SearchRecord, group: tuple[int, ...], below: Sequence[tuple[int, ...]]
     ) -> PlanStep | None:
         """Returns the next generation at a group; None where its budget is used up."""
-        tried = self._tried(record, group)
-        count = min(self._spec.tuning.generation, self._spec.tuning.trials - len(tried))
-        if count <= 0:
-            return None
-        number = len(record.steps) + 1
-        settings = propose(
-            self._ranges,
-            tried=tried,
-            first=[*self._warm_starts(record, below), default_setting(self._ranges)],
-            count=count,
-            sampler=self._spec.tuning.sampler,
-            seed=seed_of(self._spec.seed, record.search, group[-1], number),
-        )
+        settings = self._selection.next_generation(record, group, below)
         if not settings:
             return None
         packets = [
             self._packet(record, i, Phase.TUNING, setting, group, TUNING_REPLICATE)
             for i, setting in enumerate(settings)
         ]
-        decision = words.tune(self._question, group, len(settings), len(tried))
+        tried = len(self._selection.tried(record, group))
+        decision = words.tune(self._question, group, len(settings), tried)
         return self._step(record, StepKind.TUNE, decision, packets)
-
-    def _tried(
-        self, record: SearchRecord, group: tuple[int, ...]
-    ) -> list[tuple[Setting, float | None]]:
-        """Returns the settings tried at a group with their scores, lower better.
-
-        A nested group's score is the mean over its levels, for it has one
-        sampler and all of its levels count alike.
-        """
-        by_level = [record.tuned(level) for level in group]
-        tried: list[tuple[Setting, float | None]] = []
-        for setting in by_level[0]:
-            rows = [level[setting] for level in by_level]
-            if all(row.outcome is Outcome.COMPLETED for row in rows):
-                total = sum(self._sign * row.scores[self._question.metric] for row in rows)
-                tried.append((setting, total / len(rows)))
-            else:
-                tried.append((setting, None))
-        return tried
-
-    def _warm_starts(
-        self, record: SearchRecord, below: Sequence[tuple[int, ...]]
-    ) -> Iterable[Setting]:
-        """Returns the winner of the nearest level below, which counts in the budget."""
-        for group in reversed(below):
-            winner = self._winner(record, group[-1])
-            if winner is not None:
-                return [winner]
-        return []
-
-    def _winner(self, record: SearchRecord, level: int) -> Setting | None:
-        """Returns the best setting tuned at a level, the earliest of equals; None if all failed."""
-        if not self._needs_tuning:
-            return default_setting(self._ranges)
-        scored = [
-            (self._sign * row.scores[self._question.metric], order, setting)
-            for order, (setting, row) in enumerate(record.tuned(level).items())
-            if row.outcome is Outcome.COMPLETED
-        ]
-        return min(scored, key=lambda s: s[:2])[2] if scored else None
 
     # Measuring
 
     def _measure_first(self, record: SearchRecord, group: tuple[int, ...]) -> PlanStep | None:
         """Returns the step that gives a tuned group its first replicates; None if all failed."""
-        winners = {level: self._winner(record, level) for level in group}
+        winners = {level: self._selection.winner(record, level) for level in group}
         wanted = {level: self._spec.measuring.min_replicates for level in group if winners[level]}
         if not wanted:
             return None
-        decision = words.measure(self._question, winners, self._spec.measuring.min_replicates)
+        decision = words.measure(
+            self._question, winners, self._selection.tuned, self._spec.measuring.min_replicates
+        )
         return self._measure(record, wanted, decision)
 
     def _measure(
@@ -202,7 +143,7 @@ class Climb:
         todo: dict[tuple[Setting, int], list[int]] = {}
         for replicate in range(max(wanted.values())):
             for level in sorted(wanted):
-                setting = self._winner(record, level)
+                setting = self._selection.winner(record, level)
                 if setting is not None and have[level] <= replicate < wanted[level]:
                     todo.setdefault((setting, replicate), []).append(level)
         packets = [
@@ -250,7 +191,7 @@ class Climb:
     def _add_replicates(self, record: SearchRecord, look: Assessment) -> PlanStep | None:
         """Returns the step that adds replicates where the answer hangs; None if it can't."""
         measuring = self._spec.measuring
-        open_levels = undecided_levels(look)
+        open_levels = undecided.levels(look)
         have = {level: record.planned_replicates(level) for level in open_levels}
         short = [n for n in have.values() if n < measuring.max_replicates]
         if not short:
@@ -268,8 +209,7 @@ class Climb:
         look: Assessment | None,
     ) -> PlanStep:
         group, below = groups[touched], groups[:touched]
-        step = self._tune(record, group, below) if self._needs_tuning else None
-        step = step or self._measure_first(record, group)
+        step = self._tune(record, group, below) or self._measure_first(record, group)
         assert step is not None  # an untouched group has its whole budget
         return self._step(
             record, step.kind, words.up(self._question, look, step.decision), step.packets, look
@@ -315,32 +255,3 @@ class Climb:
             look=seen,
             conclusion=conclusion,
         )
-
-
-def undecided_levels(look: Assessment) -> list[int]:
-    """Returns the levels whose replicates could still decide the verdict.
-
-    Where the estimates say that level k suffices, these are k and every larger
-    level that isn't bounded below it yet. Where no level but the top does, they
-    are the levels that aren't shown to be worth leaving, each with the larger
-    one that gains most over it.
-
-    Args:
-        look: The assessment of what is measured.
-
-    Returns:
-        The levels, rising; empty where nothing hangs on replicates.
-    """
-    sufficient = look.estimated_sufficient
-    found: set[int] = set()
-    if sufficient is not None and sufficient != look.levels[-1]:
-        for c in look.comparisons:
-            if c.smaller == sufficient and c.high >= 0:
-                found |= {c.smaller, c.larger}
-        return sorted(found)
-    for level in look.levels[:-1]:
-        pairs = [c for c in look.comparisons if c.smaller == level]
-        if pairs and not any(c.low > 0 for c in pairs):
-            best = max(pairs, key=lambda c: (c.estimate, -c.larger))
-            found |= {best.smaller, best.larger}
-    return sorted(found)

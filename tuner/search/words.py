@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tuner.curve import Question, Verdict
 from tuner.record import Setting
@@ -18,9 +18,11 @@ def _at(question: Question, levels: Sequence[int]) -> str:
     return f"{question.axis} {', '.join(map(str, levels))}"
 
 
-def setting(values: Setting) -> str:
-    """Returns a setting as "name value" pairs."""
-    return ", ".join(f"{n} {v:g}" if isinstance(v, float) else f"{n} {v}" for n, v in values)
+def setting(values: Setting, names: Collection[str]) -> str:
+    """Returns the named hyperparameters of a setting as "name value" pairs."""
+    return ", ".join(
+        f"{n} {v:g}" if isinstance(v, float) else f"{n} {v}" for n, v in values if n in names
+    )
 
 
 def tune(question: Question, levels: Sequence[int], count: int, tried: int) -> str:
@@ -29,11 +31,18 @@ def tune(question: Question, levels: Sequence[int], count: int, tried: int) -> s
     return f"{_at(question, levels)}: try {count} settings{so_far}"
 
 
-def measure(question: Question, winners: Mapping[int, Setting | None], replicates: int) -> str:
-    """Says that winners are measured for the first time."""
+def measure(
+    question: Question,
+    winners: Mapping[int, Setting | None],
+    tuned: Collection[str],
+    replicates: int,
+) -> str:
+    """Says that winners are measured for the first time, by what was tuned of them."""
     levels = [level for level, winner in winners.items() if winner]
     distinct = {winner for winner in winners.values() if winner}
-    what = setting(next(iter(distinct))) if len(distinct) == 1 else f"{len(distinct)} winners"
+    what = (
+        setting(next(iter(distinct)), tuned) if len(distinct) == 1 else f"{len(distinct)} winners"
+    )
     return f"{_at(question, levels)}: measure {what or 'it'} on {replicates} replicates"
 
 
