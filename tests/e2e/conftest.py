@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -9,11 +10,19 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tuner import Client
 from tuner.client import Job
+
+_LIST_ACTORS = """
+import json, sys
+from ray.util.state import list_actors
+actors = list_actors(sys.argv[1], filters=[("state", "=", "ALIVE")], detail=True)
+print(json.dumps([{"name": a.repr_name, "pid": a.pid} for a in actors]))
+"""
 
 
 @dataclass
@@ -44,6 +53,23 @@ class Stack:
 
     def client(self) -> Client:
         return Client()
+
+    def actors(self, dashboard: str) -> list[dict[str, Any]]:
+        """Lists the cluster's living actors as the dashboard shows them.
+
+        In a process of its own, for Ray reads its token's settings once, when imported.
+        """
+        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self.home / "ray-token")}
+        done = subprocess.run(
+            [sys.executable, "-c", _LIST_ACTORS, dashboard],
+            env={**self.environment, **token},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        actors: list[dict[str, Any]] = json.loads(done.stdout)
+        return actors
 
     def kill(self, *words: str, environment: str = "") -> int:
         """SIGKILLs the one process of this stack whose command line holds the words."""

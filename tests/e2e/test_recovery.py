@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections import Counter
 
 from tests.e2e.conftest import Stack, wait_until
 from tuner import Client, JobSpec
 from tuner.client import Job
-from tuner.record import Measurement, record_digest
+from tuner.record import Measurement, PacketAttempt, record_digest
 
 SPEC = JobSpec(
     dataset="digits",
@@ -66,3 +68,19 @@ def test_two_killed_runners_and_a_killed_coordinator_change_nothing(client: Clie
     events = [event.sequence for event in job.watch()]
     assert events == list(range(1, len(events) + 1))
     assert job.refresh().attempt == 3
+
+
+def test_a_killed_slot_loses_no_packet_and_is_named_by_its_job(client: Client, stack: Stack):
+    search = {"learner": "simulated", "axis": "depth", "levels": (1, 2), "space": {"seconds": 1.5}}
+    tuning = {"trials": 4, "generation": 4}
+    job = client.submit(JobSpec(dataset="digits", searches=[search], tuning=tuning, baseline=None))
+    after_more(job, 0, 1)
+    actors = stack.actors(client.cluster_status().dashboard_address)
+    slots = [actor["pid"] for actor in actors if actor["name"] == f"tuner slot of {job.id}"]
+    assert slots
+    os.kill(slots[0], signal.SIGKILL)
+    assert job.result().state == "SUCCEEDED"
+    outcomes = Counter(e.what.outcome for e in job.watch() if isinstance(e.what, PacketAttempt))
+    assert outcomes["LOST"] == 1
+    assert {m.outcome for m in job.measurements()} == {"COMPLETED"}
+    assert job.refresh().attempt == 1  # the runner lived on
