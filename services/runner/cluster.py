@@ -88,18 +88,25 @@ class _StopWhen(tune.Stopper):
 
 
 def slots_that_fit(spec: JobSpec, limit: int) -> int:
-    """Returns how many slots the job may hold: as many as fit, within its limits.
+    """Returns how many slots the job may hold now: as many as fit, within its limits.
 
     Args:
         spec: The job's spec.
         limit: What the coordinator allows; 0 is as many as fit.
+
+    Returns:
+        The slots; 0 where the cluster has no room for any, even when idle.
     """
-    resources = ray.cluster_resources()
-    fit = int(resources.get("CPU", 0) / spec.resources.cpus)
-    if spec.resources.gpus:
-        fit = min(fit, int(resources.get("GPU", 0) / spec.resources.gpus))
-    limits = [n for n in (limit, spec.resources.slots or 0) if n]
-    return max(1, min([fit, *limits]))
+    wanted = spec.resources
+    fit = 0
+    for node in ray.nodes():
+        has = node["Resources"] if node["Alive"] else {}
+        slots = has.get("CPU", 0) / wanted.cpus
+        if wanted.gpus:
+            slots = min(slots, has.get("GPU", 0) / wanted.gpus)
+        fit += int(slots)
+    limits = [n for n in (limit, wanted.slots or 0) if n]
+    return min([fit, *limits])
 
 
 def node_alive(node: str) -> bool:

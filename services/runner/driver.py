@@ -152,6 +152,13 @@ class _Attempt:
         slots = cluster.slots_that_fit(spec, assignment.slots)
         examples = len(data.y) + (0 if data.y_test is None else len(data.y_test))
         self._narrator.say(f"{examples} examples, {len(data.classes)} classes; {slots} slots")
+        if not slots:
+            slots = 1  # stays pending, and Ray's autoscaler sees it
+            wanted = spec.resources
+            self._narrator.say(
+                f"no node fits a slot of {wanted.cpus:g} CPUs and {wanted.gpus:g} GPUs; "
+                "waiting for one that does"
+            )
         recorder = Recorder(self._link.record, self._halt.fail)
         planner = Planner(
             job=job,
