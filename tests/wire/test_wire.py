@@ -1,108 +1,25 @@
 """The wire: what goes over it comes back the same, and errors keep their fields."""
 
 import math
-import string
-from datetime import UTC, datetime
 
 import pytest
-from google.rpc import status_pb2
 from hypothesis import given
 from hypothesis import strategies as st
+from wire_samples import ATTEMPT, MEASUREMENT, STEP, WORD
 
 from tuner.curve import Curve, CurveLevel, Gain, SearchState, Verdict, VerdictOutcome
-from tuner.errors import Status, TunerError, Violation
+from tuner.errors import TunerError
 from tuner.record import (
     Comparison,
-    Conclusion,
-    Look,
     Measurement,
     Outcome,
-    Packet,
-    PacketAttempt,
-    PacketOutcome,
     Phase,
-    PlanStep,
-    StepKind,
     make_setting,
 )
 from tuner.spec import JobSpec
 from tuner.v1 import record_pb2, spec_pb2
-from tuner.wire import curve, errors, names, pages, record
+from tuner.wire import curve, names, pages, record
 from tuner.wire.spec import spec_from_wire, spec_to_wire
-
-WORD = st.text(string.ascii_letters + "/_:", min_size=1, max_size=12)
-NUMBER = st.floats(allow_nan=False)
-VALUE = (
-    st.booleans()
-    | st.integers(-(2**63), 2**63 - 1)
-    | NUMBER
-    | st.text(max_size=5).filter(lambda t: t.isprintable())
-)
-SETTING = st.dictionaries(WORD, VALUE, max_size=4).map(make_setting)
-LEVEL = st.integers(1, 2**40)
-TIME = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
-
-MEASUREMENT = st.builds(
-    Measurement,
-    id=WORD,
-    search=WORD,
-    phase=st.sampled_from(Phase),
-    level=LEVEL,
-    setting=SETTING,
-    replicate=st.integers(0, 1000),
-    outcome=st.sampled_from(Outcome),
-    scores=st.dictionaries(WORD, NUMBER, max_size=3),
-    train_scores=st.dictionaries(WORD, NUMBER, max_size=3),
-    parameters=st.integers(0, 2**40),
-    standalone_device_seconds=NUMBER,
-    billed_device_seconds=NUMBER,
-    error=WORD,
-    packet=WORD,
-    packet_attempt=st.integers(0, 9),
-    record_time=st.none() | TIME,
-)
-COMPARISON = st.builds(Comparison, LEVEL, LEVEL, st.integers(0, 99), NUMBER, NUMBER, NUMBER)
-PACKET = st.builds(
-    Packet,
-    id=WORD,
-    phase=st.sampled_from(Phase),
-    settings=st.lists(SETTING, max_size=2).map(tuple),
-    levels=st.lists(LEVEL, max_size=3).map(tuple),
-    replicates=st.lists(st.integers(0, 99), max_size=3).map(tuple),
-)
-
-
-def step(kind: StepKind, conclusion: Conclusion, **parts) -> PlanStep:
-    return PlanStep(
-        kind=kind, conclusion=conclusion if kind is StepKind.CONCLUDE else None, **parts
-    )
-
-
-STEP = st.builds(
-    step,
-    kind=st.sampled_from(StepKind),
-    conclusion=st.sampled_from(Conclusion),
-    search=WORD,
-    number=st.integers(1, 10**6),
-    decision=WORD,
-    policy=WORD,
-    packets=st.lists(PACKET, max_size=2).map(tuple),
-    look=st.none()
-    | st.builds(Look, st.integers(0, 99), WORD, st.lists(COMPARISON, max_size=2).map(tuple)),
-)
-ATTEMPT = st.builds(
-    PacketAttempt,
-    packet=WORD,
-    number=st.integers(1, 9),
-    runner_attempt=st.integers(1, 9),
-    node=WORD,
-    device_type=WORD,
-    start_time=TIME,
-    end_time=TIME,
-    billed_device_seconds=NUMBER,
-    outcome=st.sampled_from(PacketOutcome),
-    error=WORD,
-)
 
 
 @given(MEASUREMENT)
@@ -229,16 +146,3 @@ def test_job_names_are_read_and_written_in_one_form():
     for wrong in ("", "jobs/x", "namespaces/-/jobs/x", "namespaces/a/jobs/../b", "namespaces/a/"):
         with pytest.raises(TunerError, match="name"):
             names.JobName.parse(wrong)
-
-
-def test_errors_carry_reason_domain_and_fields():
-    error = TunerError(
-        Status.INVALID_ARGUMENT, "INVALID_SPEC", "no", [Violation("margin", "too large")]
-    )
-    status = errors.to_status(error)
-    again = status_pb2.Status.FromString(status.SerializeToString())
-    assert again.code == 3
-    assert [d.TypeName() for d in again.details] == [
-        "google.rpc.ErrorInfo",
-        "google.rpc.BadRequest",
-    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import grpc
@@ -45,27 +46,32 @@ async def abort(context: grpc.aio.ServicerContext[Any, Any], error: TunerError) 
 
 
 def from_rpc_error(error: grpc.RpcError) -> TunerError:
-    """Returns what the server meant; a transport's own failure keeps its status."""
-    code = error.code() if isinstance(error, grpc.Call) else grpc.StatusCode.UNKNOWN
-    text = (error.details() if isinstance(error, grpc.Call) else None) or "the call failed"
+    """Returns what the server meant; a transport's own failure keeps its status.
+
+    Args:
+        error: What a stub's call raised, be it grpc's or grpc.aio's.
+    """
+    # The two kinds of stub raise unrelated types that tell the same.
+    if isinstance(error, grpc.Call | grpc.aio.AioRpcError):
+        code, text, metadata = error.code(), error.details(), error.trailing_metadata()
+    else:
+        code, text, metadata = grpc.StatusCode.UNKNOWN, None, None
     try:
         status = Status(code.name)
     except ValueError:
         status = Status.INTERNAL
     reason, violations = code.name, []
-    for detail in _details(error):
+    for detail in _details(metadata):
         info, request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
         if detail.Unpack(info):
             reason = info.reason
         elif detail.Unpack(request):
             violations += [Violation(v.field, v.description) for v in request.field_violations]
-    return TunerError(status, reason, text, violations)
+    return TunerError(status, reason, text or "the call failed", violations)
 
 
-def _details(error: grpc.RpcError) -> list[any_pb2.Any]:
-    if not isinstance(error, grpc.Call):
-        return []
-    for key, value in error.trailing_metadata() or ():
+def _details(metadata: Iterable[tuple[str, str | bytes]] | None) -> list[any_pb2.Any]:
+    for key, value in metadata or ():
         if key == "grpc-status-details-bin" and isinstance(value, bytes):
             return list(status_pb2.Status.FromString(value).details)
     return []
