@@ -69,7 +69,8 @@ def server(tmp_path):
 
 
 @pytest.fixture
-def client(server):
+def client(server, monkeypatch):
+    monkeypatch.setenv("LOGNAME", "ada")
     with Client() as client:
         yield client
 
@@ -78,11 +79,13 @@ def test_a_job_is_made_found_listed_cancelled_and_removed(client):
     job = client.submit(make_spec(), job_id="mine")
     assert job.name == "namespaces/default/jobs/mine"
     assert client.get_job("mine").spec == make_spec()
+    assert job.status.owner == "ada"
     assert [j.id for j in client.jobs()] == ["mine"]
     assert set(job.curves()) == {"cnn/depth", "forest/trees", "perceptron"}
     assert job.measurements() == job.trials() == job.plan() == []
     job.cancel()
     assert job.wait(30) is JobState.CANCELLED
+    assert job.status.reason == "cancelled by ada"
     result = job.result()
     assert result.to_dict()["state"] == "CANCELLED"
     job.delete()

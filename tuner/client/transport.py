@@ -10,8 +10,10 @@ from typing import TypeVar
 import grpc
 
 from tuner.client.endpoint import Endpoint
+from tuner.client.user import user_name
 from tuner.errors import Status, TunerError
 from tuner.v1.tuner_service_pb2_grpc import TunerServiceStub
+from tuner.wire.caller import caller_to_wire
 from tuner.wire.errors import from_rpc_error
 
 _Request = TypeVar("_Request")
@@ -72,9 +74,7 @@ class Transport:
         self.endpoint = endpoint
         self.timeout = timeout
         self._retry = retry
-        self._metadata = (
-            (("authorization", f"Bearer {endpoint.token}"),) if endpoint.token else None
-        )
+        self._metadata = caller_to_wire(endpoint.token, user_name())
         self._channel = grpc.insecure_channel(endpoint.address, options=_OPTIONS)
         self.stub = TunerServiceStub(self._channel)
 
