@@ -14,7 +14,7 @@ from services.coordinator.logging_setup import set_up_logging
 from services.coordinator.ray_gateway import RayGateway
 from services.coordinator.server import Coordinator
 from services.coordinator.settings import Settings
-from services.coordinator.store.base import StoreError
+from services.coordinator.store.errors import StoreError
 from tuner.errors import TunerError
 
 log = structlog.get_logger(__name__)

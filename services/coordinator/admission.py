@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from services.coordinator.store.base import JobRow
+from services.coordinator.store.rows import JobRow
 
 
 class AdmissionPolicy(Protocol):

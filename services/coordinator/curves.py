@@ -15,9 +15,11 @@ from concurrent.futures.process import BrokenProcessPool
 
 import structlog
 
-from services.coordinator.store.base import JobRow, SearchRow, Store
+from services.coordinator.store.base import Store
+from services.coordinator.store.rows import JobRow
 from tuner import returns
 from tuner.curve import Curve, Question
+from tuner.jobs import SearchStatus
 from tuner.record import Measurement
 from tuner.wire.names import JobName
 
@@ -47,7 +49,7 @@ def _end_with(parent: int) -> None:
 def _compute(
     question: Question,
     measurements: Sequence[Measurement],
-    search: SearchRow,
+    search: SearchStatus,
     billed: Mapping[int, float],
     sequence: int,
 ) -> Curve:
@@ -117,7 +119,7 @@ class Curves:
         self,
         question: Question,
         measurements: Sequence[Measurement],
-        search: SearchRow,
+        search: SearchStatus,
         billed: Mapping[int, float],
         sequence: int,
     ) -> Curve:

@@ -11,11 +11,15 @@ import structlog
 from services.coordinator.artifacts import Artifacts
 from services.coordinator.gateway import ClusterGateway, GatewayError
 from services.coordinator.hints import POLL_SECONDS, Hints, wait
-from services.coordinator.store.base import AttemptRow, Store
+from services.coordinator.store.base import Store
+from services.coordinator.store.rows import AttemptRow
 from tuner.errors import Status, TunerError
 from tuner.wire.names import JobName
 
 log = structlog.get_logger(__name__)
+
+KEEP_SECONDS = 5.0
+"""How long a log may take to fetch: a dead node's would hold up the next attempt."""
 
 MAX_LINE = 16_384
 """A longer line is handed out in pieces of so many characters."""
@@ -61,9 +65,11 @@ class DriverLogs:
     async def keep(self, attempt: AttemptRow) -> None:
         """Copies the log of an attempt whose driver has ended, where the cluster still has it."""
         try:
-            text = await self._gateway.logs(attempt.submission_id)
-        except GatewayError as error:
-            log.warning("log not kept", submission=attempt.submission_id, reason=str(error))
+            async with asyncio.timeout(KEEP_SECONDS):
+                text = await self._gateway.logs(attempt.submission_id)
+        except (GatewayError, TimeoutError) as error:
+            reason = str(error) or f"not to be had within {KEEP_SECONDS:g} s"
+            log.warning("log not kept", submission=attempt.submission_id, reason=reason)
             return
         if text is not None:
             await asyncio.to_thread(self._artifacts.put_log, attempt.job, attempt.number, text)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 
-from services.coordinator.store.base import AttemptRow, JobRow, JobState
+from services.coordinator.store.rows import AttemptRow, JobRow
 from tuner.curve import SearchState
+from tuner.jobs import JobState
 
 
 class Ended(StrEnum):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from tuner.jobs import Node
 from tuner.wire.names import JobName
 
 
@@ -56,17 +57,6 @@ class Submission:
 
 
 @dataclass(frozen=True)
-class NodeStatus:
-    """A node of the cluster."""
-
-    id: str
-    address: str
-    cpus: float
-    gpus: float
-    alive: bool
-
-
-@dataclass(frozen=True)
 class ClusterState:
     """What the cluster has, and what of it is free; live nodes count.
 
@@ -79,7 +69,7 @@ class ClusterState:
         problem: What of this it couldn't tell; may be empty.
     """
 
-    nodes: tuple[NodeStatus, ...] = ()
+    nodes: tuple[Node, ...] = ()
     cpus: float = 0.0
     gpus: float = 0.0
     cpus_free: float = 0.0

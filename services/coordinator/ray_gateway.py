@@ -17,10 +17,10 @@ from services.coordinator.gateway import (
     Driver,
     DriverState,
     GatewayError,
-    NodeStatus,
     Submission,
     UnreachableError,
 )
+from tuner.jobs import Node
 
 if TYPE_CHECKING:
     from services.coordinator.ray_client import TimedClient
@@ -137,7 +137,7 @@ class RayGateway:
 
     def _read_status(self, client: TimedClient) -> ClusterState:
         nodes = tuple(
-            NodeStatus(
+            Node(
                 id=node.node_id,
                 address=node.node_ip,
                 cpus=node.resources_total.get("CPU", 0.0),

@@ -10,8 +10,10 @@ from services.coordinator.admission import AdmissionPolicy
 from services.coordinator.core import Core
 from services.coordinator.driver_logs import DriverLogs
 from services.coordinator.hints import wait
-from services.coordinator.store.base import JobRow, JobState, WrongStateError
+from services.coordinator.store.errors import WrongStateError
+from services.coordinator.store.rows import JobRow
 from services.coordinator.supervision import Supervision
+from tuner.jobs import JobState
 from tuner.wire.names import JobName
 
 log = structlog.get_logger(__name__)

@@ -15,15 +15,10 @@ from services.coordinator.endings import LAST_WORDS, Ended, ending, fruitless
 from services.coordinator.gateway import RefusedError, Submission, UnreachableError
 from services.coordinator.hints import wait
 from services.coordinator.secret import hashed, new_secret
-from services.coordinator.store.base import (
-    AttemptRow,
-    JobRow,
-    JobState,
-    NotFoundError,
-    StaleError,
-    WrongStateError,
-)
+from services.coordinator.store.errors import NotFoundError, StaleError, WrongStateError
+from services.coordinator.store.rows import AttemptRow, JobRow
 from services.coordinator.vigil import Vigil
+from tuner.jobs import JobState
 from tuner.wire.names import JobName
 
 log = structlog.get_logger(__name__)

@@ -13,7 +13,8 @@ from services.coordinator.drivers import DriverWatch, told
 from services.coordinator.endings import Ended
 from services.coordinator.gateway import DriverState, GatewayError
 from services.coordinator.hints import POLL_SECONDS, wait
-from services.coordinator.store.base import AttemptRow, JobRow, JobState
+from services.coordinator.store.rows import AttemptRow, JobRow
+from tuner.jobs import JobState
 
 log = structlog.get_logger(__name__)
 

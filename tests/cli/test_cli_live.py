@@ -12,9 +12,9 @@ from rich.console import Console
 from tuner.cli.board import Board
 from tuner.cli.live import picture
 from tuner.client import JobState, JobStatus
-from tuner.client.messages import event_from_wire
 from tuner.curve import SearchState
 from tuner.record import Measurement, Outcome, Packet, Phase, PlanStep, StepKind
+from tuner.wire.jobs import event_from_wire
 
 
 def make_board():

@@ -16,10 +16,11 @@ from tuner.record import Measurement, Outcome, Phase, PlanStep, StepKind, make_s
 from tuner.spec import JobSpec
 from tuner.v1 import returns_pb2, tuner_service_pb2_grpc
 from tuner.v1 import tuner_service_pb2 as pb
+from tuner.wire.catalog import learner_to_wire
 from tuner.wire.curve import curve_to_wire
 from tuner.wire.errors import to_status
 from tuner.wire.record import measurement_to_wire, step_to_wire
-from tuner.wire.spec import spec_from_wire, spec_to_wire, value_to_wire
+from tuner.wire.spec import spec_from_wire, spec_to_wire
 
 PAGE = 2
 """Small, so that every list comes in pages."""
@@ -308,7 +309,7 @@ class Double(tuner_service_pb2_grpc.TunerServiceServicer):
 
     def ListLearners(self, request, context):
         self._enter("ListLearners", context)
-        learners = [_learner(k) for k in catalog.LEARNERS.values() if k.listed]
+        learners = [learner_to_wire(k) for k in catalog.LEARNERS.values() if k.listed]
         found, token = _page(learners, request.page_token)
         return pb.ListLearnersResponse(learners=found, next_page_token=token)
 
@@ -352,33 +353,6 @@ def _page(items, token):
     start = int(token or 0)
     end = start + PAGE
     return items[start:end], str(end) if end < len(items) else ""
-
-
-def _learner(known: catalog.Learner) -> pb.Learner:
-    message = pb.Learner(name=known.name, description=known.description, baseline=known.baseline)
-    for axis in known.axes:
-        message.axes.add(
-            name=axis.name,
-            description=axis.description,
-            low=axis.low,
-            high=axis.high,
-            default_levels=axis.default_levels,
-            nested=axis.nested,
-            default_metric=axis.metric,
-        )
-    for name, entry in known.hyperparameters.items():
-        item = message.hyperparameters.add(
-            name=name,
-            description=entry.description,
-            tuned=entry.tuned,
-            default_value=value_to_wire(entry.default),
-        )
-        if isinstance(entry, catalog.Number):
-            item.between.low, item.between.high = entry.low, entry.high
-            item.log, item.integer = entry.log, entry.integer
-        else:
-            item.choices.values.extend(value_to_wire(v) for v in entry.values)
-    return message
 
 
 def serve(double: Double) -> tuple[grpc.Server, str]:

@@ -13,20 +13,19 @@ from typing import Any
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2, status_pb2
 
 from services.coordinator.gateway import (
     ClusterState,
     Driver,
     DriverState,
-    NodeStatus,
     RefusedError,
     Submission,
     UnreachableError,
 )
 from services.coordinator.server import Coordinator
 from services.coordinator.settings import Settings
-from tuner.errors import Status, TunerError, Violation
+from tuner.errors import TunerError
+from tuner.jobs import Node
 from tuner.record import (
     Conclusion,
     Measurement,
@@ -43,6 +42,7 @@ from tuner.v1 import runner_service_pb2 as rpb
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.v1.runner_service_pb2_grpc import RunnerServiceStub
 from tuner.v1.tuner_service_pb2_grpc import TunerServiceStub
+from tuner.wire.errors import from_rpc_error
 from tuner.wire.record import measurement_to_wire, step_to_wire
 from tuner.wire.spec import spec_to_wire
 
@@ -103,7 +103,7 @@ class ScriptedGateway:
 
     async def status(self) -> ClusterState:
         self._reach()
-        node = NodeStatus("n1", "10.0.0.1", 8, 2, alive=True)
+        node = Node("n1", "10.0.0.1", 8, 2, alive=True)
         return ClusterState((node,), cpus=8, gpus=2, cpus_free=5, gpus_free=1)
 
     def close(self) -> None:
@@ -129,17 +129,6 @@ async def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
         await asyncio.sleep(0.01)
 
 
-def _meant(error: grpc.aio.AioRpcError) -> TunerError:
-    details = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
-    status = status_pb2.Status.FromString(details or b"")
-    info, request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
-    for detail in status.details:
-        detail.Unpack(info)
-        detail.Unpack(request)
-    violations = [Violation(v.field, v.description) for v in request.field_violations]
-    return TunerError(Status(error.code().name), info.reason, error.details() or "", violations)
-
-
 async def refusal(call: Any) -> TunerError:
     """Awaits a call, or the end of a stream, that must fail; returns what the server meant."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -148,7 +137,7 @@ async def refusal(call: Any) -> TunerError:
                 pass
         else:
             await call
-    return _meant(caught.value)
+    return from_rpc_error(caught.value)
 
 
 def a_spec(**changes: Any) -> JobSpec:

@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.coordinator.admission import FirstComeFirstServed
-from services.coordinator.api.messages import MAX_BYTES, portions
+from services.coordinator.api.portions import MAX_BYTES, portions
 from services.coordinator.endings import Ended, ending, fruitless
 from services.coordinator.ray_client import used_resources
 from services.coordinator.settings import Settings
-from services.coordinator.store.base import AttemptRow, JobRow, JobState, SearchRow
+from services.coordinator.store.rows import AttemptRow, JobRow
 from services.coordinator.vigil import Lease
 from tuner.curve import SearchState
+from tuner.jobs import JobState, SearchStatus
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.names import JobName
 
@@ -39,7 +40,7 @@ def a_job(number: int = 0, state: JobState = JobState.QUEUED, **changes: object)
         last_sequence=1,
         attempt=0,
         billed_device_seconds=0.0,
-        searches=(SearchRow("simulated/depth", SearchState.CONCLUDED),),
+        searches=(SearchStatus("simulated/depth", SearchState.CONCLUDED),),
     )
     return replace(row, **changes)
 
@@ -93,7 +94,7 @@ def test_only_a_last_word_ends_a_job(outcome: Ended) -> None:
 
 
 def test_a_completion_with_open_searches_is_none() -> None:
-    job = a_job(searches=(SearchRow("simulated/depth", SearchState.RUNNING),))
+    job = a_job(searches=(SearchStatus("simulated/depth", SearchState.RUNNING),))
     assert ending(job, an_attempt(1, Ended.COMPLETED)) is None
 
 

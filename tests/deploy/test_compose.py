@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tuner.client import Client
-from tuner.client.resources import JobState
+from tuner.jobs import JobState
 from tuner.record import Measurement, Outcome
 
 ROOT = Path(__file__).parents[2]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from tuner.client import (
+from tuner.curve import Curve, SearchState
+from tuner.jobs import (
     Event,
     JobState,
     JobStateChanged,
@@ -13,7 +14,6 @@ from tuner.client import (
     RunnerStarted,
     SearchStateChanged,
 )
-from tuner.curve import Curve, SearchState
 from tuner.record import Measurement, Outcome, PacketAttempt, PacketOutcome, Phase, PlanStep
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from tuner import catalog
-    from tuner.client import ClusterStatus
+    from tuner.jobs import ClusterStatus
 
 
 def up(cpus: Cpus = None, gpus: Gpus = None) -> None:

@@ -11,7 +11,7 @@ from tuner.cli.console import say, talk
 from tuner.errors import Status, TunerError
 
 if TYPE_CHECKING:
-    from tuner.client import JobState
+    from tuner.jobs import JobState
 
 SUCCEEDED = 0
 FAILED = 1

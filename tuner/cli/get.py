@@ -12,7 +12,7 @@ from tuner.cli.options import Address, Format, JobArgument, Namespace, Output, c
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from tuner.client import Trial
+    from tuner.jobs import Trial
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, help="Show jobs, trials and curves.")
 

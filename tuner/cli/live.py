@@ -24,7 +24,8 @@ from tuner.report.naming import best, interval, number, plain_verdict, seconds
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tuner.client import Event, Job, JobState
+    from tuner.client import Job
+    from tuner.jobs import Event, JobState
 
 TICK_SECONDS = 0.25
 CURVES_SECONDS = 1.0

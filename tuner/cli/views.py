@@ -14,7 +14,7 @@ from rich.text import Text
 from tuner.report.naming import dataset_name, seconds
 
 if TYPE_CHECKING:
-    from tuner.client import JobStatus
+    from tuner.jobs import JobStatus
 
 STATE_STYLES = {
     "SUCCEEDED": "green",

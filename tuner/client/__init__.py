@@ -5,7 +5,8 @@ It needs neither Ray nor torch. Everything that goes wrong is a `TunerError`.
 
 from tuner.client.client import Client
 from tuner.client.job import Job
-from tuner.client.resources import (
+from tuner.client.result import Result
+from tuner.jobs import (
     ClusterStatus,
     Event,
     JobState,
@@ -17,7 +18,6 @@ from tuner.client.resources import (
     SearchStatus,
     Trial,
 )
-from tuner.client.result import Result
 
 __all__ = [
     "Client",

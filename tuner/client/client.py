@@ -11,14 +11,15 @@ from typing import Any, Self
 from tuner import catalog
 from tuner.client.endpoint import Endpoint, find_endpoint
 from tuner.client.job import Job
-from tuner.client.messages import cluster_from_wire, job_from_wire, learner_from_wire
 from tuner.client.paging import paged
-from tuner.client.resources import ClusterStatus, JobStatus
 from tuner.client.transport import Transport
 from tuner.client.uploads import upload, with_local_files
 from tuner.errors import Status, TunerError, Violation
+from tuner.jobs import ClusterStatus, JobStatus
 from tuner.spec import JobSpec
 from tuner.v1 import tuner_service_pb2 as pb
+from tuner.wire.catalog import learner_from_wire
+from tuner.wire.jobs import cluster_from_wire, job_from_wire
 from tuner.wire.names import JobName, check_id
 from tuner.wire.spec import spec_to_wire
 

@@ -6,17 +6,17 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tuner.client.messages import event_from_wire, job_from_wire, trial_from_wire
 from tuner.client.paging import paged
-from tuner.client.resources import Event, JobState, JobStateChanged, JobStatus, Trial
 from tuner.client.result import Result
 from tuner.client.transport import Backoff, Transport
 from tuner.curve import Curve
 from tuner.errors import Status, TunerError
+from tuner.jobs import Event, JobState, JobStateChanged, JobStatus, Trial
 from tuner.record import Measurement, PlanStep
 from tuner.spec import JobSpec
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.curve import curve_from_wire
+from tuner.wire.jobs import event_from_wire, job_from_wire, trial_from_wire
 from tuner.wire.record import measurement_from_wire, step_from_wire
 
 STREAM_SECONDS = 300.0

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.client.resources import JobState, JobStatus
 from tuner.curve import Curve
+from tuner.jobs import JobState, JobStatus
 from tuner.report import to_dict
 
 

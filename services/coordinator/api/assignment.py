@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from services.coordinator.api.messages import portions
-from services.coordinator.store.base import JobRow
+from services.coordinator.api.portions import portions
+from services.coordinator.store.rows import JobRow
 from tuner.record import Measurement, PlanStep
 from tuner.v1 import runner_service_pb2 as pb
 from tuner.wire.record import measurement_to_wire, step_to_wire

@@ -8,13 +8,15 @@ from contextlib import aclosing
 
 import tuner
 from services.coordinator.api.interceptor import Context
-from services.coordinator.api.learners import learner_to_wire
 from services.coordinator.core import Core
 from services.coordinator.driver_logs import DriverLogs
 from services.coordinator.gateway import ClusterState, GatewayError
 from services.coordinator.scheduler import RUNNING, WAITING
 from tuner.catalog import LEARNERS
+from tuner.jobs import ClusterStatus
 from tuner.v1 import tuner_service_pb2 as pb
+from tuner.wire.catalog import learner_to_wire
+from tuner.wire.jobs import cluster_to_wire
 from tuner.wire.names import JobName
 from tuner.wire.pages import make_token, page_size, read_token
 
@@ -41,12 +43,9 @@ class ClusterCalls:
             cluster, problem = ClusterState(), str(error)
         rows = await asyncio.to_thread(self._core.store.jobs_in, [*RUNNING, *WAITING])
         running = sum(row.state in RUNNING for row in rows)
-        return pb.ClusterStatus(
+        status = ClusterStatus(
             dashboard_address=self._core.settings.dashboard_for_people,
-            nodes=[
-                pb.Node(id=n.id, address=n.address, cpus=n.cpus, gpus=n.gpus, alive=n.alive)
-                for n in cluster.nodes
-            ],
+            nodes=cluster.nodes,
             cpus=cluster.cpus,
             gpus=cluster.gpus,
             cpus_free=cluster.cpus_free,
@@ -56,6 +55,7 @@ class ClusterCalls:
             server_version=tuner.__version__,
             problem=problem,
         )
+        return cluster_to_wire(status)
 
     async def ListLearners(
         self, request: pb.ListLearnersRequest, context: Context

@@ -12,17 +12,18 @@ import grpc
 import structlog
 
 from services.coordinator.secret import TOKEN_VARIABLE, matches
-from services.coordinator.store.base import (
+from services.coordinator.store.base import Store
+from services.coordinator.store.errors import (
     AlreadyExistsError,
-    AttemptRow,
     NotFoundError,
     StaleError,
-    Store,
     StoreError,
     UnavailableError,
     WrongStateError,
 )
+from services.coordinator.store.rows import AttemptRow
 from tuner.errors import Status, TunerError
+from tuner.wire.caller import token_from_wire
 from tuner.wire.errors import abort
 from tuner.wire.names import JobName
 
@@ -84,7 +85,7 @@ class Gate(grpc.aio.ServerInterceptor):
         return None if handler is None else _wrapped(handler, method, check)
 
     async def _check_client(self, request: Any, context: Context) -> None:
-        if not matches(_bearer(context), self._client):
+        if not matches(token_from_wire(context.invocation_metadata()), self._client):
             raise TunerError(
                 Status.UNAUTHENTICATED,
                 "BAD_TOKEN",
@@ -99,7 +100,7 @@ class Gate(grpc.aio.ServerInterceptor):
         its own transaction.
         """
         name = JobName.parse(request.attempt.job, "attempt.job")
-        token = _bearer(context)
+        token = token_from_wire(context.invocation_metadata())
         for attempt in await asyncio.to_thread(self._store.attempts, name):
             if _is(attempt, request.attempt) and matches(token, attempt.token_hash):
                 return
@@ -116,15 +117,6 @@ def _is(attempt: AttemptRow, named: Any) -> bool:
 
 async def _open(request: Any, context: Context) -> None:
     """Lets everyone pass."""
-
-
-def _bearer(context: Context) -> str:
-    for key, value in context.invocation_metadata() or ():
-        if key == "authorization" and isinstance(value, str):
-            scheme, _, token = value.partition(" ")
-            if scheme.lower() == "bearer":
-                return token.strip()
-    return ""
 
 
 def _wrapped(handler: Any, method: str, check: _Check) -> Any:

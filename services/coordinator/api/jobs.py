@@ -10,35 +10,27 @@ from datetime import UTC, datetime
 
 from services.coordinator.admission import AdmissionPolicy
 from services.coordinator.api.interceptor import Context
-from services.coordinator.api.messages import event_to_wire, job_to_wire, portions
+from services.coordinator.api.portions import portions
 from services.coordinator.core import Core
 from services.coordinator.datasets import check_dataset
 from services.coordinator.hints import wait
-from services.coordinator.store.base import (
-    AlreadyExistsError,
-    JobRow,
-    JobState,
-    JobStateEvent,
-    NotFoundError,
-    SearchRow,
-    WrongStateError,
-)
+from services.coordinator.store.errors import AlreadyExistsError, NotFoundError, WrongStateError
+from services.coordinator.store.rows import JobRow
 from tuner.curve import SearchState
 from tuner.errors import Status, TunerError, Violation, invalid
+from tuner.jobs import JobState, JobStateChanged, JobStatus, SearchStatus
 from tuner.spec import JobSpec
 from tuner.v1 import tuner_service_pb2 as pb
+from tuner.wire.caller import user_from_wire
+from tuner.wire.jobs import event_to_wire, job_to_wire
 from tuner.wire.names import JobName, check_id, parse_parent
 from tuner.wire.pages import make_token, page_size, read_token
 from tuner.wire.spec import spec_from_wire
-
-# The metadata that says who asks, until there are users.
-USER_KEY = "tuner-user"
 
 MAX_JOBS_A_PAGE = 100
 EVENTS_A_MESSAGE = 200
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
-_USER = re.compile(r"[ -~]{1,100}")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _BEFORE_RUNNING = (JobState.PENDING, JobState.QUEUED)
 _RUNNING = (JobState.RUNNING, JobState.PAUSING, JobState.PAUSED, JobState.STOPPING)
@@ -54,7 +46,9 @@ class JobCalls:
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.Job:
         """Answers CreateJob."""
-        job = await asyncio.to_thread(self._create, request, _user(context))
+        job = await asyncio.to_thread(
+            self._create, request, user_from_wire(context.invocation_metadata())
+        )
         if not request.validate_only:
             self._core.hints.ring(JobName.parse(job.name), state=True)
         return job
@@ -84,7 +78,7 @@ class JobCalls:
                 raise AlreadyExistsError(f"there is a job {name} already; choose another job_id")
             return job_to_wire(_would_be(name, spec, owner))
         row, _created = self._core.store.create_job(name, spec, owner, request.request_id)
-        return job_to_wire(row, self._position(row))
+        return job_to_wire(row.status(self._position(row)))
 
     def _free_id(self, namespace: str, spec: JobSpec) -> str:
         """Returns an id that nobody has: what the job is called, and six random characters."""
@@ -108,7 +102,7 @@ class JobCalls:
 
     def _get(self, name: JobName) -> pb.Job:
         row = self._core.store.get_job(name)
-        return job_to_wire(row, self._position(row))
+        return job_to_wire(row.status(self._position(row)))
 
     def _position(self, row: JobRow) -> int:
         return self._queue().get(row.name, 0) if row.state is JobState.QUEUED else 0
@@ -132,7 +126,9 @@ class JobCalls:
             places = await asyncio.to_thread(self._queue)
         return pb.ListJobsResponse(
             jobs=[
-                job_to_wire(row, places.get(row.name, 0) if row.state is JobState.QUEUED else 0)
+                job_to_wire(
+                    row.status(places.get(row.name, 0) if row.state is JobState.QUEUED else 0)
+                )
                 for row in rows
             ],
             next_page_token=make_token(following, "jobs", request.parent) if following else "",
@@ -149,8 +145,8 @@ class JobCalls:
             elif row.state in _RUNNING:
                 state, expect = JobState.CANCELLING, _RUNNING
             else:
-                return job_to_wire(row)
-            reason = f"cancelled by {_user(context)}"
+                return job_to_wire(row.status())
+            reason = f"cancelled by {user_from_wire(context.invocation_metadata())}"
             try:
                 row = await asyncio.to_thread(
                     self._core.store.set_job_state, name, state, reason, expect
@@ -159,7 +155,7 @@ class JobCalls:
                 # It went on meanwhile; look again.
                 continue
             self._core.hints.ring(name, state=True)
-            return job_to_wire(row)
+            return job_to_wire(row.status())
 
     async def DeleteJob(
         self, request: pb.DeleteJobRequest, context: Context
@@ -196,7 +192,7 @@ class JobCalls:
                 if events:
                     after = events[-1].sequence
                 ended = ended or any(
-                    isinstance(e.what, JobStateEvent) and e.what.state.ended for e in events
+                    isinstance(e.what, JobStateChanged) and e.what.state.ended for e in events
                 )
                 if len(events) == EVENTS_A_MESSAGE:
                     continue
@@ -223,27 +219,13 @@ def _judged(request: pb.CreateJobRequest, namespace: str) -> JobSpec:
         ) from error
 
 
-def _user(context: Context) -> str:
-    for key, value in context.invocation_metadata() or ():
-        if key == USER_KEY and isinstance(value, str) and _USER.fullmatch(value):
-            return value
-    return "anonymous"
-
-
-def _would_be(name: JobName, spec: JobSpec, owner: str) -> JobRow:
-    return JobRow(
-        name=name,
+def _would_be(name: JobName, spec: JobSpec, owner: str) -> JobStatus:
+    return JobStatus(
+        name=str(name),
         spec=spec,
-        state=JobState.PENDING,
-        reason="",
-        owner=owner,
         create_time=datetime.now(UTC),
-        start_time=None,
-        end_time=None,
-        last_sequence=0,
-        attempt=0,
-        billed_device_seconds=0.0,
         searches=tuple(
-            SearchRow(search.key, SearchState.PENDING) for search in spec.all_searches()
+            SearchStatus(search.key, SearchState.PENDING) for search in spec.all_searches()
         ),
+        owner=owner,
     )

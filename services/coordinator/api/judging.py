@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from services.coordinator.store.base import JobRow
+from services.coordinator.store.rows import JobRow
 from tuner.errors import TunerError, Violation, invalid
 from tuner.record import Measurement, PacketAttempt, measurement_id
 from tuner.v1 import record_pb2

@@ -10,18 +10,19 @@ from typing import TypeVar
 from google.protobuf.message import Message
 
 from services.coordinator.api.interceptor import Context
-from services.coordinator.api.messages import portions
+from services.coordinator.api.portions import portions
 from services.coordinator.core import Core
 from services.coordinator.curves import Curves
-from services.coordinator.store.base import JobRow
+from services.coordinator.store.rows import JobRow
 from tuner.errors import invalid
+from tuner.jobs import Trial
 from tuner.record import Measurement, Phase, Setting
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.curve import curve_to_wire
+from tuner.wire.jobs import trial_to_wire
 from tuner.wire.names import JobName
 from tuner.wire.pages import make_token, page_size, read_token
 from tuner.wire.record import measurement_to_wire, step_to_wire
-from tuner.wire.spec import setting_to_wire
 
 _Item = TypeVar("_Item", bound=Message)
 
@@ -45,7 +46,7 @@ class RecordCalls:
         )
         trials = _trials(measurements)
         rest = islice(trials.items(), start, None)
-        page = _page((_trial_to_wire(*item) for item in rest), request.page_size)
+        page = _page((trial_to_wire(_trial(*item)) for item in rest), request.page_size)
         end = start + len(page)
         return pb.ListTrialsResponse(
             trials=page,
@@ -140,12 +141,7 @@ def _trials(measurements: Iterable[Measurement]) -> dict[_Candidate, list[Measur
     return trials
 
 
-def _trial_to_wire(candidate: _Candidate, measurements: Sequence[Measurement]) -> pb.Trial:
+def _trial(candidate: _Candidate, measurements: Sequence[Measurement]) -> Trial:
     search, level, setting = candidate
-    return pb.Trial(
-        search=search,
-        level=level,
-        hyperparameters=setting_to_wire(setting),
-        measurements=[measurement_to_wire(m) for m in measurements],
-        measured=any(m.phase is Phase.MEASURING for m in measurements),
-    )
+    measured = any(m.phase is Phase.MEASURING for m in measurements)
+    return Trial(search, level, setting, tuple(measurements), measured)

@@ -21,14 +21,10 @@ from services.coordinator.api.judging import judged_attempts, judged_measurement
 from services.coordinator.core import Core
 from services.coordinator.endings import Ended, ending, unfinished
 from services.coordinator.secret import hashed, new_secret
-from services.coordinator.store.base import (
-    AlreadyExistsError,
-    JobRow,
-    JobState,
-    StaleError,
-    WrongStateError,
-)
+from services.coordinator.store.errors import AlreadyExistsError, StaleError, WrongStateError
+from services.coordinator.store.rows import JobRow
 from tuner.errors import Status, TunerError, invalid
+from tuner.jobs import JobState
 from tuner.v1 import runner_service_pb2 as pb
 from tuner.v1.runner_service_pb2_grpc import RunnerServiceServicer
 from tuner.wire.names import JobName

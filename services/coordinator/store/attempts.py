@@ -7,13 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.coordinator.store import tables as t
-from services.coordinator.store.base import (
-    AttemptRow,
-    RunnerStartedEvent,
-    StaleError,
-    WrongStateError,
-)
+from services.coordinator.store.errors import StaleError, WrongStateError
 from services.coordinator.store.log import Clock, LockedJob, append, job_id, lock_job
+from services.coordinator.store.rows import AttemptRow
+from tuner.jobs import RunnerStarted
 from tuner.wire.names import JobName
 
 SUPERSEDED = "SUPERSEDED"
@@ -87,7 +84,7 @@ def enrol(
         .values(token_hash=token_hash, heartbeat_time=job.now)
         .returning(*t.runner_attempts.c)
     ).one()
-    append(connection, job, [RunnerStartedEvent(row.number, row.submission_id)])
+    append(connection, job, [RunnerStarted(row.number, row.submission_id)])
     return _attempt(name, row)
 
 

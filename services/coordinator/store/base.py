@@ -8,174 +8,13 @@ from 1 without gaps. Calls block; the server runs them in threads.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
-from tuner.curve import SearchState
+from services.coordinator.store.rows import AttemptRow, JobRow, Recorded
+from tuner.jobs import Event, JobState
 from tuner.record import Measurement, PacketAttempt, PlanStep
 from tuner.spec import JobSpec
 from tuner.wire.names import JobName
-
-
-class JobState(StrEnum):
-    """Where a job stands."""
-
-    PENDING = "PENDING"
-    QUEUED = "QUEUED"
-    RUNNING = "RUNNING"
-    PAUSING = "PAUSING"
-    PAUSED = "PAUSED"
-    STOPPING = "STOPPING"
-    CANCELLING = "CANCELLING"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
-
-    @property
-    def ended(self) -> bool:
-        """Whether it stays so for good."""
-        return self in (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
-
-
-@dataclass(frozen=True)
-class SearchRow:
-    """A search's state."""
-
-    key: str
-    state: SearchState
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class JobRow:
-    """A job as stored.
-
-    Attributes:
-        attempt: The last attempt's number; 0 before the first.
-        billed_device_seconds: Sum over its packet attempts.
-    """
-
-    name: JobName
-    spec: JobSpec
-    state: JobState
-    reason: str
-    owner: str
-    create_time: datetime
-    start_time: datetime | None
-    end_time: datetime | None
-    last_sequence: int
-    attempt: int
-    billed_device_seconds: float
-    searches: tuple[SearchRow, ...]
-
-
-@dataclass(frozen=True)
-class AttemptRow:
-    """One attempt of a job's runner.
-
-    Attributes:
-        job: The job.
-        number: 1, 2, ...
-        epoch: The lease's epoch; a call that carries another is stale.
-        submission_id: The Ray job's id.
-        code_hash: SHA-256 of the enrolment code; empty once exchanged.
-        token_hash: SHA-256 of the runner's token; empty before the exchange.
-        create_time: When it was made.
-        heartbeat_time: The last sign of life; None before the first.
-        end_time: When it ended; None while it lives.
-        outcome: How it ended, in a word; empty while it lives.
-        reason: How it ended, in a sentence.
-    """
-
-    job: JobName
-    number: int
-    epoch: int
-    submission_id: str
-    code_hash: str
-    token_hash: str
-    create_time: datetime
-    heartbeat_time: datetime | None
-    end_time: datetime | None
-    outcome: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class JobStateEvent:
-    """The job's state changed."""
-
-    state: JobState
-    reason: str
-
-
-@dataclass(frozen=True)
-class SearchStateEvent:
-    """A search's state changed."""
-
-    search: str
-    state: SearchState
-    reason: str
-
-
-@dataclass(frozen=True)
-class RunnerStartedEvent:
-    """An attempt of the runner was enrolled."""
-
-    attempt: int
-    submission_id: str
-
-
-What = (
-    JobStateEvent | SearchStateEvent | RunnerStartedEvent | PlanStep | Measurement | PacketAttempt
-)
-
-
-@dataclass(frozen=True)
-class EventRow:
-    """One numbered event of a job."""
-
-    sequence: int
-    time: datetime
-    what: What
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """What became of a batch of measurements."""
-
-    recorded: int
-    repeated: int
-    conflicting: int
-
-
-class StoreError(Exception):
-    """Base of what a store raises."""
-
-
-class NotFoundError(StoreError):
-    """There is no such row."""
-
-
-class AlreadyExistsError(StoreError):
-    """There is such a row already, with other content."""
-
-
-class StaleError(StoreError):
-    """The attempt or epoch that asks has been superseded or has ended."""
-
-
-class WrongStateError(StoreError):
-    """The job's state doesn't allow it."""
-
-
-class SchemaError(StoreError):
-    """The database's schema is newer than this server, or isn't ours."""
-
-
-class UnavailableError(StoreError):
-    """The database can't be reached, or stays locked. Asking again later may succeed."""
 
 
 class Store(Protocol):
@@ -266,7 +105,7 @@ class Store(Protocol):
         ...
 
     def live_attempt(self, name: JobName) -> AttemptRow | None:
-        """Returns the attempt that hasn't ended, or None."""
+        """Returns the attempt that hasn't ended, or None. Raises NotFoundError."""
         ...
 
     def attempts(self, name: JobName) -> list[AttemptRow]:
@@ -335,7 +174,7 @@ class Store(Protocol):
 
     # Reading
 
-    def events(self, name: JobName, after: int, limit: int) -> list[EventRow]:
+    def events(self, name: JobName, after: int, limit: int) -> list[Event]:
         """Returns the events after a sequence number, in order. Raises NotFoundError."""
         ...
 

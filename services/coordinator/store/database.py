@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from services.coordinator.store.base import UnavailableError
+from services.coordinator.store.errors import UnavailableError
 from tuner.errors import invalid
 
 BUSY_SECONDS = 30.0

@@ -10,20 +10,13 @@ import sqlalchemy as sa
 
 from services.coordinator.store import tables as t
 from services.coordinator.store.attempts import end_live
-from services.coordinator.store.base import (
-    AlreadyExistsError,
-    JobRow,
-    JobState,
-    JobStateEvent,
-    SearchRow,
-    SearchStateEvent,
-    What,
-    WrongStateError,
-)
 from services.coordinator.store.codec import pack_spec, unpack_spec
+from services.coordinator.store.errors import AlreadyExistsError, WrongStateError
 from services.coordinator.store.log import Clock, LockedJob, append, lock_job, no_job
+from services.coordinator.store.rows import JobRow
 from tuner.curve import SearchState
 from tuner.errors import invalid
+from tuner.jobs import JobState, JobStateChanged, SearchStateChanged, SearchStatus, What
 from tuner.spec import JobSpec
 from tuner.wire.names import JobName
 
@@ -85,7 +78,7 @@ def create(
         ],
     )
     job = LockedJob(key, name, JobState.PENDING, False, 0, now)
-    append(connection, job, [JobStateEvent(JobState.PENDING, "")])
+    append(connection, job, [JobStateChanged(JobState.PENDING, "")])
     return get(connection, name), True
 
 
@@ -143,7 +136,7 @@ def set_state(
         end_live(connection, job, state, reason or "the job has ended")
         whats += _end_searches(connection, job, state, reason)
     connection.execute(sa.update(t.jobs).where(t.jobs.c.id == job.id).values(changes))
-    append(connection, job, [*whats, JobStateEvent(state, reason)])
+    append(connection, job, [*whats, JobStateChanged(state, reason)])
     return get(connection, name)
 
 
@@ -157,7 +150,7 @@ def delete(connection: sa.Connection, name: JobName, clock: Clock) -> None:
 
 def _end_searches(
     connection: sa.Connection, job: LockedJob, state: JobState, reason: str
-) -> list[SearchStateEvent]:
+) -> list[SearchStateChanged]:
     ends = {JobState.CANCELLED: SearchState.CANCELLED, JobState.FAILED: SearchState.FAILED}
     end = ends.get(state)
     if end is None:
@@ -165,7 +158,7 @@ def _end_searches(
     c = t.searches.c
     unfinished = (c.job_id == job.id, c.state.in_(_OPEN))
     keys = connection.execute(sa.select(c.key).where(*unfinished).order_by(c.position)).scalars()
-    moved = [SearchStateEvent(key, end, reason) for key in keys]
+    moved = [SearchStateChanged(key, end, reason) for key in keys]
     connection.execute(sa.update(t.searches).where(*unfinished).values(state=end, reason=reason))
     return moved
 
@@ -185,17 +178,17 @@ def _with_searches(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> li
     if not rows:
         return []
     c = t.searches.c
-    found: dict[int, list[SearchRow]] = {row.id: [] for row in rows}
+    found: dict[int, list[SearchStatus]] = {row.id: [] for row in rows}
     for start in range(0, len(rows), 500):
         keys = [row.id for row in rows[start : start + 500]]
         query = sa.select(c.job_id, c.key, c.state, c.reason).where(c.job_id.in_(keys))
         for search in connection.execute(query.order_by(c.job_id, c.position)):
             state = SearchState(search.state)
-            found[search.job_id].append(SearchRow(search.key, state, search.reason))
+            found[search.job_id].append(SearchStatus(search.key, state, search.reason))
     return [_job(row, found[row.id]) for row in rows]
 
 
-def _job(row: sa.Row[Any], searches: Iterable[SearchRow]) -> JobRow:
+def _job(row: sa.Row[Any], searches: Iterable[SearchStatus]) -> JobRow:
     return JobRow(
         name=JobName(row.namespace, row.job),
         spec=unpack_spec(row.spec),

@@ -9,8 +9,9 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from services.coordinator.store import tables as t
-from services.coordinator.store.base import EventRow, JobState, NotFoundError, What
 from services.coordinator.store.codec import pack, unpack
+from services.coordinator.store.errors import NotFoundError
+from tuner.jobs import Event, JobState, What
 from tuner.wire.names import JobName
 
 Clock = Callable[[], datetime]
@@ -110,8 +111,8 @@ def append(
     return numbers
 
 
-def read_events(connection: sa.Connection, name: JobName, after: int, limit: int) -> list[EventRow]:
-    """Returns the events after a sequence number, in order. Raises NotFoundError."""
+def read_events(connection: sa.Connection, name: JobName, after: int, limit: int) -> list[Event]:
+    """Does Store.events."""
     c = t.events.c
     rows = connection.execute(
         sa.select(c.sequence, c.time, c.kind, c.payload)
@@ -119,4 +120,4 @@ def read_events(connection: sa.Connection, name: JobName, after: int, limit: int
         .order_by(c.sequence)
         .limit(limit)
     )
-    return [EventRow(row.sequence, row.time, unpack(row.kind, row.payload)) for row in rows]
+    return [Event(row.sequence, row.time, unpack(row.kind, row.payload)) for row in rows]

@@ -6,16 +6,11 @@ import sqlalchemy as sa
 
 from services.coordinator.store import tables as t
 from services.coordinator.store.attempts import check
-from services.coordinator.store.base import (
-    AlreadyExistsError,
-    NotFoundError,
-    SearchStateEvent,
-    What,
-    WrongStateError,
-)
 from services.coordinator.store.codec import pack, unpack_step
+from services.coordinator.store.errors import AlreadyExistsError, NotFoundError, WrongStateError
 from services.coordinator.store.log import Clock, LockedJob, append, job_id, lock_job
 from tuner.curve import SearchState
+from tuner.jobs import SearchStateChanged, What
 from tuner.record import Conclusion, PlanStep, StepKind
 from tuner.wire.names import JobName
 
@@ -74,14 +69,14 @@ def read(connection: sa.Connection, name: JobName, search: str | None) -> list[P
     return [unpack_step(data) for data in connection.execute(query).scalars()]
 
 
-def _moved(state: SearchState, step: PlanStep) -> SearchStateEvent | None:
+def _moved(state: SearchState, step: PlanStep) -> SearchStateChanged | None:
     """Returns the search's move that the step brings, if any."""
     if step.kind is StepKind.CONCLUDE:
         failed = step.conclusion is Conclusion.FAILED
         end = SearchState.FAILED if failed else SearchState.CONCLUDED
-        return SearchStateEvent(step.search, end, step.decision)
+        return SearchStateChanged(step.search, end, step.decision)
     if state is SearchState.PENDING:
-        return SearchStateEvent(step.search, SearchState.RUNNING, "")
+        return SearchStateChanged(step.search, SearchState.RUNNING, "")
     return None
 
 

@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from services.coordinator.store import tables as t
 from services.coordinator.store.attempts import check
-from services.coordinator.store.base import NotFoundError, Recorded
 from services.coordinator.store.codec import MEASUREMENT, unpack_measurement
+from services.coordinator.store.errors import NotFoundError
 from services.coordinator.store.log import Clock, LockedJob, append, job_id, lock_job
+from services.coordinator.store.rows import Recorded
 from tuner.errors import invalid
 from tuner.record import Measurement, PacketAttempt, PacketOutcome, record_digest
 from tuner.wire.names import JobName

@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import services.coordinator
-from services.coordinator.store.base import SchemaError
+from services.coordinator.store.errors import SchemaError
 
 _MIGRATIONS = Path(services.coordinator.__file__).parent / "migrations"
 

@@ -8,18 +8,13 @@ from datetime import UTC, datetime
 from sqlalchemy.exc import IntegrityError
 
 from services.coordinator.store import attempts, jobs, log, plan, results
-from services.coordinator.store.base import (
-    AttemptRow,
-    EventRow,
-    JobRow,
-    JobState,
-    Recorded,
-    StaleError,
-    Store,
-)
+from services.coordinator.store.base import Store
 from services.coordinator.store.database import Database
+from services.coordinator.store.errors import StaleError
 from services.coordinator.store.log import Clock
+from services.coordinator.store.rows import AttemptRow, JobRow, Recorded
 from services.coordinator.store.schema import migrate
+from tuner.jobs import Event, JobState
 from tuner.record import Measurement, PacketAttempt, PlanStep
 from tuner.spec import JobSpec
 from tuner.wire.names import JobName
@@ -119,7 +114,7 @@ class SqlStore(Store):
             return attempts.create(connection, name, submission_id, code_hash, self._clock)
 
     def live_attempt(self, name: JobName) -> AttemptRow | None:
-        """Does Store.live_attempt. Raises NotFoundError."""
+        """Does Store.live_attempt."""
         with self._database.read() as connection:
             return attempts.live(connection, name)
 
@@ -177,7 +172,7 @@ class SqlStore(Store):
 
     # Reading
 
-    def events(self, name: JobName, after: int, limit: int) -> list[EventRow]:
+    def events(self, name: JobName, after: int, limit: int) -> list[Event]:
         """Does Store.events."""
         with self._database.read() as connection:
             return log.read_events(connection, name, after, limit)

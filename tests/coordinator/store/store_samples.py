@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from services.coordinator.store.base import EventRow, JobState, Store
+from services.coordinator.store.base import Store
+from tuner.jobs import Event, JobState
 from tuner.record import (
     Comparison,
     Conclusion,
@@ -128,7 +129,7 @@ def a_conclusion(
     )
 
 
-def log_of(store: Store, name: JobName) -> list[EventRow]:
+def log_of(store: Store, name: JobName) -> list[Event]:
     """All events, proved to be numbered 1, 2, ... without a gap."""
     rows = store.events(name, 0, 1_000_000)
     assert [row.sequence for row in rows] == list(range(1, len(rows) + 1))
@@ -136,5 +137,5 @@ def log_of(store: Store, name: JobName) -> list[EventRow]:
     return rows
 
 
-def kinds_of(rows: Sequence[EventRow]) -> list[str]:
+def kinds_of(rows: Sequence[Event]) -> list[str]:
     return [type(row.what).__name__ for row in rows]

@@ -8,7 +8,8 @@ import pytest
 from store_samples import Running, a_job, a_measurement, a_running_job, a_step, kinds_of, log_of
 
 from services.coordinator.store import SqlStore, open_store
-from services.coordinator.store.base import RunnerStartedEvent, StaleError
+from services.coordinator.store.errors import StaleError
+from tuner.jobs import RunnerStarted
 
 
 def test_an_attempt_begins_without_a_sign_of_life(store: SqlStore) -> None:
@@ -21,7 +22,7 @@ def test_an_attempt_begins_without_a_sign_of_life(store: SqlStore) -> None:
     assert store.live_attempt(name) == row
     assert store.attempts(name) == [row]
     assert store.get_job(name).attempt == 1
-    assert kinds_of(log_of(store, name)) == ["JobStateEvent"]
+    assert kinds_of(log_of(store, name)) == ["JobStateChanged"]
 
 
 def test_enrolling_exchanges_the_code_and_is_an_event(store: SqlStore) -> None:
@@ -32,7 +33,7 @@ def test_enrolling_exchanges_the_code_and_is_an_event(store: SqlStore) -> None:
     assert (row.code_hash, row.token_hash) == ("", "token")
     assert row.heartbeat_time is not None
     assert store.live_attempt(name) == row
-    assert log_of(store, name)[-1].what == RunnerStartedEvent(1, "s1")
+    assert log_of(store, name)[-1].what == RunnerStarted(1, "s1")
 
 
 @pytest.mark.parametrize("code", ["wrong", ""])
@@ -59,7 +60,7 @@ def test_a_second_exchange_ends_the_attempt_as_compromised(store: SqlStore) -> N
         store.heartbeat(*job.caller)
     with pytest.raises(StaleError):
         store.enrol(job.name, "code", "thief")
-    assert kinds_of(log_of(store, job.name)).count("RunnerStartedEvent") == 1
+    assert kinds_of(log_of(store, job.name)).count("RunnerStarted") == 1
 
 
 def test_a_new_attempt_supersedes_the_living_one(store: SqlStore) -> None:

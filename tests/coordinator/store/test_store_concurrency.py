@@ -20,12 +20,8 @@ from store_samples import (
 )
 
 from services.coordinator.store import SqlStore, open_store
-from services.coordinator.store.base import (
-    AlreadyExistsError,
-    JobState,
-    StaleError,
-    WrongStateError,
-)
+from services.coordinator.store.errors import AlreadyExistsError, StaleError, WrongStateError
+from tuner.jobs import JobState
 from tuner.record import Measurement, record_digest
 
 THREADS = 6

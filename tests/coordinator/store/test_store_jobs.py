@@ -22,17 +22,15 @@ from store_samples import (
 )
 
 from services.coordinator.store import SqlStore, open_store
-from services.coordinator.store.base import (
+from services.coordinator.store.errors import (
     AlreadyExistsError,
-    JobState,
-    JobStateEvent,
     NotFoundError,
-    SearchStateEvent,
     StaleError,
     WrongStateError,
 )
 from tuner.curve import SearchState
 from tuner.errors import TunerError
+from tuner.jobs import JobState, JobStateChanged, SearchStateChanged
 from tuner.wire.names import JobName
 
 
@@ -49,7 +47,7 @@ def test_a_new_job_is_pending_with_its_searches_and_first_event(store: SqlStore)
     searches = [(s.key, s.state, s.reason) for s in job.searches]
     assert searches == [(key, SearchState.PENDING, "") for key in (TREES, DEPTH, BASELINE)]
     (event,) = log_of(store, name)
-    assert event.what == JobStateEvent(JobState.PENDING, "")
+    assert event.what == JobStateChanged(JobState.PENDING, "")
     assert event.time == job.create_time
 
 
@@ -153,7 +151,7 @@ def test_states_carry_times_and_events(url: str) -> None:
     ended = store.set_job_state(name, JobState.SUCCEEDED, "", [JobState.RUNNING])
     rows = log_of(store, name)
     assert [row.what for row in rows[1:-1]] == [
-        JobStateEvent(JobState(s), f"now {s}") for s in ("QUEUED", "RUNNING", "PAUSED", "RUNNING")
+        JobStateChanged(JobState(s), f"now {s}") for s in ("QUEUED", "RUNNING", "PAUSED", "RUNNING")
     ]
     assert (ended.start_time, ended.end_time) == (rows[2].time, rows[-1].time)
     assert [row.time.hour for row in rows] == [0, 1, 2, 3, 4, 5]
@@ -196,10 +194,10 @@ def test_the_end_of_a_job_ends_its_attempt_and_its_open_searches(
     states = {search.key: (search.state, search.reason) for search in row.searches}
     assert states[TREES] == (SearchState.CONCLUDED, "16 trees are enough")
     new = [event.what for event in log_of(store, job.name)[before:]]
-    assert new[-1] == JobStateEvent(state, "why")
+    assert new[-1] == JobStateChanged(state, "why")
     if moved:
         assert states[DEPTH] == states[BASELINE] == (moved, "why")
-        assert new[:-1] == [SearchStateEvent(key, moved, "why") for key in (DEPTH, BASELINE)]
+        assert new[:-1] == [SearchStateChanged(key, moved, "why") for key in (DEPTH, BASELINE)]
     else:
         assert states[DEPTH] == (SearchState.RUNNING, "")
         assert len(new) == 1
@@ -222,7 +220,7 @@ def test_deleting_takes_the_whole_record_and_frees_the_name(store: SqlStore) -> 
     with pytest.raises(NotFoundError):
         store.get_job(job.name)
     a_job(store, job.name)
-    assert kinds_of(log_of(store, job.name)) == ["JobStateEvent"]
+    assert kinds_of(log_of(store, job.name)) == ["JobStateChanged"]
     assert store.attempts(job.name) == store.plan(job.name) == []
     assert store.measurements(job.name) == ([], 0)
     assert len(store.measurements(other.name)[0]) == len(store.plan(other.name)) == 1

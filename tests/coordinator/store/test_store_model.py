@@ -36,18 +36,10 @@ from store_samples import (
 )
 
 from services.coordinator.store import SqlStore, open_store
-from services.coordinator.store.base import (
-    AlreadyExistsError,
-    JobState,
-    JobStateEvent,
-    Recorded,
-    RunnerStartedEvent,
-    SearchStateEvent,
-    StaleError,
-    What,
-    WrongStateError,
-)
+from services.coordinator.store.errors import AlreadyExistsError, StaleError, WrongStateError
+from services.coordinator.store.rows import Recorded
 from tuner.curve import SearchState
+from tuner.jobs import JobState, JobStateChanged, RunnerStarted, SearchStateChanged, What
 from tuner.record import Measurement, PacketAttempt, PacketOutcome, PlanStep
 
 OPEN = (SearchState.PENDING, SearchState.RUNNING)
@@ -74,7 +66,7 @@ class Model:
     searches: dict[str, SearchState] = field(
         default_factory=lambda: dict.fromkeys((TREES, DEPTH, BASELINE), SearchState.PENDING)
     )
-    events: list[What] = field(default_factory=lambda: [JobStateEvent(JobState.PENDING, "")])
+    events: list[What] = field(default_factory=lambda: [JobStateChanged(JobState.PENDING, "")])
     attempts: list[ModelAttempt] = field(default_factory=list)
     steps: dict[str, list[PlanStep]] = field(default_factory=lambda: {TREES: [], DEPTH: []})
     finals: dict[str, Measurement] = field(default_factory=dict)
@@ -91,7 +83,7 @@ class Model:
 
     def move(self, search: str, state: SearchState, reason: str) -> None:
         self.searches[search] = state
-        self.events.append(SearchStateEvent(search, state, reason))
+        self.events.append(SearchStateChanged(search, state, reason))
 
 
 class StoreMachine(RuleBasedStateMachine):
@@ -116,7 +108,7 @@ class StoreMachine(RuleBasedStateMachine):
                     model.move(search, ENDS[state], "so")
             if state.ended:
                 model.end_live(state)
-            model.events.append(JobStateEvent(state, "so"))
+            model.events.append(JobStateChanged(state, "so"))
 
     @rule(code=codes)
     def create_attempt(self, code: str) -> None:
@@ -134,7 +126,7 @@ class StoreMachine(RuleBasedStateMachine):
         if live is not None and live.code == code:
             if good:
                 number = len(self.model.attempts)
-                self.model.events.append(RunnerStartedEvent(number, f"s{number}"))
+                self.model.events.append(RunnerStarted(number, f"s{number}"))
                 live.enrolled = True
             else:
                 live.outcome = "COMPROMISED"

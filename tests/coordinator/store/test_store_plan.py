@@ -6,13 +6,9 @@ import pytest
 from store_samples import DEPTH, TREES, a_conclusion, a_running_job, a_step, log_of
 
 from services.coordinator.store import SqlStore
-from services.coordinator.store.base import (
-    AlreadyExistsError,
-    NotFoundError,
-    SearchStateEvent,
-    WrongStateError,
-)
+from services.coordinator.store.errors import AlreadyExistsError, NotFoundError, WrongStateError
 from tuner.curve import SearchState
+from tuner.jobs import SearchStateChanged
 from tuner.record import Conclusion
 from tuner.wire.names import JobName
 
@@ -45,10 +41,10 @@ def test_a_search_runs_with_its_first_step_and_ends_with_its_conclusion(store: S
     assert _state(store, job.name, DEPTH) == (SearchState.PENDING, "")
     assert [event.what for event in log_of(store, job.name)[before:]] == [
         steps[0],
-        SearchStateEvent(TREES, SearchState.RUNNING, ""),
+        SearchStateChanged(TREES, SearchState.RUNNING, ""),
         steps[1],
         steps[2],
-        SearchStateEvent(TREES, SearchState.CONCLUDED, "16 trees are enough"),
+        SearchStateChanged(TREES, SearchState.CONCLUDED, "16 trees are enough"),
     ]
     with pytest.raises(WrongStateError, match="ended"):
         store.commit_step(*job.caller, a_step(4))

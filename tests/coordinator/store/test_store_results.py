@@ -20,7 +20,8 @@ from store_samples import (
 )
 
 from services.coordinator.store import SqlStore
-from services.coordinator.store.base import NotFoundError, Recorded
+from services.coordinator.store.errors import NotFoundError
+from services.coordinator.store.rows import Recorded
 from tuner.errors import TunerError
 from tuner.record import Outcome, PacketOutcome, Phase
 

@@ -12,8 +12,9 @@ from alembic.runtime.migration import MigrationContext
 from store_samples import a_job
 
 from services.coordinator.store import open_store
-from services.coordinator.store.base import SchemaError, Store, UnavailableError
+from services.coordinator.store.base import Store
 from services.coordinator.store.database import Database
+from services.coordinator.store.errors import SchemaError, UnavailableError
 from services.coordinator.store.tables import metadata
 from tuner.errors import TunerError
 

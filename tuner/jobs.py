@@ -1,12 +1,16 @@
-"""What the coordinator tells of jobs and the cluster, as plain data."""
+"""Jobs, their events and the cluster as the coordinator tells of them, as plain data.
+
+The store keeps these types, the wire carries them, the client hands them out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from tuner.catalog import Value
 from tuner.curve import SearchState
 from tuner.record import Measurement, PacketAttempt, PlanStep, Setting
 from tuner.spec import JobSpec
@@ -51,6 +55,9 @@ class JobStatus:
         spec: What was submitted.
         state: Where it stands.
         reason: Why it stands there.
+        create_time: When it was submitted.
+        start_time: When it first ran; None before.
+        end_time: When it ended; None before.
         last_sequence: The last event's number.
         attempt: The attempt of its runner, 0 before the first.
         searches: Its searches, the baseline's too.
@@ -98,7 +105,7 @@ class SearchStateChanged:
 
 @dataclass(frozen=True)
 class RunnerStarted:
-    """An attempt of the job's runner began."""
+    """An attempt of the job's runner was enrolled."""
 
     attempt: int
     submission_id: str
@@ -109,15 +116,8 @@ class UnknownEvent:
     """Something that a newer coordinator tells and this client doesn't know."""
 
 
-What = (
-    JobStateChanged
-    | SearchStateChanged
-    | RunnerStarted
-    | PlanStep
-    | Measurement
-    | PacketAttempt
-    | UnknownEvent
-)
+What = JobStateChanged | SearchStateChanged | RunnerStarted | PlanStep | Measurement | PacketAttempt
+"""What can happen to a job; all of it is recorded."""
 
 
 @dataclass(frozen=True)
@@ -126,13 +126,13 @@ class Event:
 
     Attributes:
         sequence: 1, 2, ... without gaps.
-        time: When it was recorded.
+        time: When it was recorded; None where that wasn't told.
         what: What happened; its type tells the kind.
     """
 
     sequence: int
     time: datetime | None
-    what: What
+    what: What | UnknownEvent
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class Trial:
     measured: bool
 
     @property
-    def hyperparameters(self) -> Mapping[str, float | int | str | bool]:
+    def hyperparameters(self) -> Mapping[str, Value]:
         """The hyperparameters by name, without the level."""
         return dict(self.setting)
 
@@ -172,11 +172,20 @@ class ClusterStatus:
 
     Attributes:
         dashboard_address: Where Ray's dashboard is.
-        problem: Why the cluster can't be reached; empty where it can.
+        nodes: Its nodes, dead ones that it remembers among them.
+        cpus: Processor cores.
+        gpus: Devices.
+        cpus_free: Cores that nothing has reserved.
+        gpus_free: Devices that nothing has reserved.
+        jobs_running: Jobs that have been admitted and haven't ended.
+        jobs_queued: Jobs that wait to be admitted.
+        server_version: The coordinator's version.
+        problem: Why the cluster can't be reached, or what of it couldn't be
+            told; empty where all is well.
     """
 
     dashboard_address: str
-    nodes: tuple[Node, ...] = field(default=())
+    nodes: tuple[Node, ...] = ()
     cpus: float = 0.0
     gpus: float = 0.0
     cpus_free: float = 0.0

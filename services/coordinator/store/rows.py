@@ -1,0 +1,91 @@
+"""What a store hands out of its own; `tuner.jobs` and `tuner.record` have the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tuner.jobs import JobState, JobStatus, SearchStatus
+from tuner.spec import JobSpec
+from tuner.wire.names import JobName
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """A job as stored.
+
+    Attributes:
+        attempt: The last attempt's number; 0 before the first.
+        billed_device_seconds: Sum over its packet attempts.
+    """
+
+    name: JobName
+    spec: JobSpec
+    state: JobState
+    reason: str
+    owner: str
+    create_time: datetime
+    start_time: datetime | None
+    end_time: datetime | None
+    last_sequence: int
+    attempt: int
+    billed_device_seconds: float
+    searches: tuple[SearchStatus, ...]
+
+    def status(self, queue_position: int = 0) -> JobStatus:
+        """Returns the job as it is told, with its place in the queue, 0 where it isn't queued."""
+        return JobStatus(
+            name=str(self.name),
+            spec=self.spec,
+            state=self.state,
+            reason=self.reason,
+            create_time=self.create_time,
+            start_time=self.start_time,
+            end_time=self.end_time,
+            last_sequence=self.last_sequence,
+            attempt=self.attempt,
+            searches=self.searches,
+            billed_device_seconds=self.billed_device_seconds,
+            queue_position=queue_position,
+            owner=self.owner,
+        )
+
+
+@dataclass(frozen=True)
+class AttemptRow:
+    """One attempt of a job's runner.
+
+    Attributes:
+        job: The job.
+        number: 1, 2, ...
+        epoch: The lease's epoch; a call that carries another is stale.
+        submission_id: The Ray job's id.
+        code_hash: SHA-256 of the enrolment code; empty once exchanged.
+        token_hash: SHA-256 of the runner's token; empty before the exchange.
+        create_time: When it was made.
+        heartbeat_time: The last sign of life; None before the first.
+        end_time: When it ended; None while it lives.
+        outcome: How it ended, in a word; empty while it lives.
+        reason: How it ended, in a sentence.
+    """
+
+    job: JobName
+    number: int
+    epoch: int
+    submission_id: str
+    code_hash: str
+    token_hash: str
+    create_time: datetime
+    heartbeat_time: datetime | None
+    end_time: datetime | None
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What became of a batch of measurements."""
+
+    recorded: int
+    repeated: int
+    conflicting: int

@@ -1,0 +1,38 @@
+"""Learners come back from the wire as the catalog has them."""
+
+from dataclasses import replace
+
+import pytest
+
+from tuner.catalog import LEARNERS
+from tuner.errors import TunerError
+from tuner.v1 import spec_pb2
+from tuner.v1 import tuner_service_pb2 as pb
+from tuner.wire.catalog import learner_from_wire, learner_to_wire
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_every_learner_comes_back_the_same(name):
+    message = pb.Learner.FromString(learner_to_wire(LEARNERS[name]).SerializeToString())
+    assert learner_from_wire(message) == replace(LEARNERS[name], listed=True)
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        (pb.HyperparameterRange(), "no value"),
+        (pb.HyperparameterRange(default_value=spec_pb2.Value(int_value=1)), "no range"),
+        (
+            pb.HyperparameterRange(
+                default_value=spec_pb2.Value(string_value="x"),
+                between=spec_pb2.NumberRange(low=0, high=1),
+            ),
+            "must be a number",
+        ),
+    ],
+)
+def test_a_malformed_range_is_refused_by_name(entry, problem):
+    entry.name = "learning_rate"
+    with pytest.raises(TunerError, match=problem) as caught:
+        learner_from_wire(pb.Learner(name="x", hyperparameters=[entry]))
+    assert caught.value.violations[0].field == "learning_rate"

@@ -1,0 +1,95 @@
+"""The catalog's learners over the wire."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from tuner.catalog import Axis, Choice, Hyperparameter, Learner, Number
+from tuner.errors import invalid
+from tuner.v1 import spec_pb2
+from tuner.v1 import tuner_service_pb2 as pb
+from tuner.wire.spec import value_from_wire, value_to_wire
+
+
+def learner_to_wire(learner: Learner) -> pb.Learner:
+    """Returns the learner as a message. Only listed ones are told of."""
+    return pb.Learner(
+        name=learner.name,
+        description=learner.description,
+        axes=[_axis_to_wire(axis) for axis in learner.axes],
+        hyperparameters=[
+            _range_to_wire(name, known) for name, known in learner.hyperparameters.items()
+        ],
+        baseline=learner.baseline,
+    )
+
+
+def learner_from_wire(message: pb.Learner) -> Learner:
+    """Returns the learner. Raises TunerError, INVALID_ARGUMENT, on a malformed one."""
+    ranges = {r.name: _range_from_wire(r) for r in message.hyperparameters}
+    return Learner(
+        name=message.name,
+        description=message.description,
+        axes=tuple(_axis_from_wire(axis) for axis in message.axes),
+        hyperparameters=MappingProxyType(ranges),
+        baseline=message.baseline,
+    )
+
+
+def _axis_to_wire(axis: Axis) -> pb.Axis:
+    return pb.Axis(
+        name=axis.name,
+        description=axis.description,
+        low=axis.low,
+        high=axis.high,
+        default_levels=axis.default_levels,
+        nested=axis.nested,
+        default_metric=axis.metric,
+    )
+
+
+def _axis_from_wire(message: pb.Axis) -> Axis:
+    return Axis(
+        name=message.name,
+        low=message.low,
+        high=message.high,
+        default_levels=tuple(message.default_levels),
+        metric=message.default_metric,
+        nested=message.nested,
+        description=message.description,
+    )
+
+
+def _range_to_wire(name: str, known: Hyperparameter) -> pb.HyperparameterRange:
+    message = pb.HyperparameterRange(name=name, description=known.description, tuned=known.tuned)
+    if isinstance(known, Number):
+        message.between.CopyFrom(spec_pb2.NumberRange(low=known.low, high=known.high))
+        message.log, message.integer = known.log, known.integer
+        default = int(known.default) if known.integer else float(known.default)
+        message.default_value.CopyFrom(value_to_wire(default))
+    else:
+        values = [value_to_wire(value) for value in known.values]
+        message.choices.CopyFrom(spec_pb2.Choices(values=values))
+        message.default_value.CopyFrom(value_to_wire(known.default))
+    return message
+
+
+def _range_from_wire(message: pb.HyperparameterRange) -> Hyperparameter:
+    default = value_from_wire(message.default_value, message.name)
+    kind = message.WhichOneof("range")
+    if kind == "choices":
+        values = tuple(value_from_wire(v, message.name) for v in message.choices.values)
+        return Choice(values, default, message.tuned, message.description)
+    if kind is None:
+        raise invalid(message.name, "has no range; set between or choices")
+    if isinstance(default, str):
+        raise invalid(message.name, f"has the default {default[:50]!r}; it must be a number")
+    return Number(
+        low=message.between.low,
+        high=message.between.high,
+        default=float(default),
+        log=message.log,
+        integer=message.integer,
+        tuned=message.tuned,
+        description=message.description,
+    )
