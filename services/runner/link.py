@@ -17,6 +17,7 @@ from tuner.spec import JobSpec
 from tuner.v1 import runner_service_pb2 as pb
 from tuner.v1.runner_service_pb2_grpc import RunnerServiceStub
 from tuner.wire import errors, record
+from tuner.wire.caller import caller_to_wire
 from tuner.wire.spec import spec_from_wire
 
 CALL_SECONDS = 30.0
@@ -178,7 +179,7 @@ class CoordinatorLink:
 
     @property
     def _metadata(self) -> tuple[tuple[str, str], ...]:
-        return (("authorization", f"Bearer {self._token}"),)
+        return caller_to_wire(self._token, "")
 
     def _call(self, call: Callable[[], _Answer]) -> _Answer:
         """Calls, and calls again while the coordinator is UNAVAILABLE, with backoff and jitter."""
