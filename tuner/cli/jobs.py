@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 from tuner.cli.console import data, say
 from tuner.cli.exits import INTERRUPTED, code_of
 from tuner.cli.options import Address, JobArgument, Namespace, ReportFormat, connect
+from tuner.errors import invalid
 
 if TYPE_CHECKING:
     from tuner.client import Job, Result
@@ -98,7 +100,8 @@ def report(
     namespace: Namespace = "default",
     address: Address = None,
 ) -> None:
-    """Write a job's report, as it stands."""
+    """Write a job's report, as it stands. SVG and PNG are a picture of its curves."""
+    check_writable(output)
     with connect(ctx, address, namespace) as client:
         result = client.get_job(job).snapshot()
     write_report(result, output)
@@ -106,15 +109,34 @@ def report(
         say(f"saved in {save_report(result, Path(save))}")
 
 
+def check_writable(output: ReportFormat) -> None:
+    """Judges whether a report can be written so, before anything is waited for.
+
+    Raises:
+        TunerError: INVALID_ARGUMENT where a PNG would go to a terminal;
+            FAILED_PRECONDITION where what draws pictures is not installed.
+    """
+    if output in (ReportFormat.SVG, ReportFormat.PNG):
+        from tuner.report import chart
+
+        chart.check_installed()
+    if output is ReportFormat.PNG and sys.stdout.isatty():
+        raise invalid("--output", "png is no text for a terminal; write it to a file: > FILE.png")
+
+
 def write_report(result: Result, output: ReportFormat) -> None:
-    """Writes the report to stdout."""
+    """Writes the report to stdout. Raises as `tuner.report.chart` does, for a picture."""
     from tuner.cli.output import dump, write
-    from tuner.report import markdown, table, to_dict
+    from tuner.report import chart, markdown, table, to_dict
 
     if output is ReportFormat.TABLE:
         data().print(table(result))
     elif output is ReportFormat.MD:
         write(markdown(result))
+    elif output is ReportFormat.SVG:
+        write(chart.svg(result))
+    elif output is ReportFormat.PNG:
+        typer.echo(chart.png(result), nl=False)
     else:
         write(dump(output is ReportFormat.JSON, to_dict(result)))
 
@@ -126,7 +148,6 @@ def save_report(result: Result, folder: Path) -> Path:
         TunerError: INVALID_ARGUMENT where they can't be written there.
     """
     from tuner.cli.output import dump
-    from tuner.errors import invalid
     from tuner.report import markdown, to_dict
 
     try:

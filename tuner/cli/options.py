@@ -28,6 +28,8 @@ class ReportFormat(StrEnum):
     JSON = "json"
     YAML = "yaml"
     TABLE = "table"
+    SVG = "svg"
+    PNG = "png"
 
 
 Address = Annotated[

@@ -12,7 +12,14 @@ import typer
 
 from tuner.cli.console import say
 from tuner.cli.exits import CANCELLED, code_of
-from tuner.cli.jobs import reference, save_report, told, watch_to_the_end, write_report
+from tuner.cli.jobs import (
+    check_writable,
+    reference,
+    save_report,
+    told,
+    watch_to_the_end,
+    write_report,
+)
 from tuner.cli.options import (
     Address,
     Cpus,
@@ -88,6 +95,7 @@ def run(
     from tuner.report.advice import advice
     from tuner.spec import JobSpec
 
+    check_writable(output)
     spec = JobSpec.from_file(file)
     _check_data(spec)
     with _coordinator(chosen_address(ctx, address), cpus, gpus) as client:

@@ -1,0 +1,59 @@
+"""`-o svg|png`: the picture goes to stdout; what stands in its way is said before anything runs."""
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+import yaml
+from coordinator_double import make_spec
+from typer.testing import CliRunner
+
+from tuner.cli.main import app
+from tuner.report import chart
+
+
+@pytest.fixture
+def tuner(address, double, monkeypatch):
+    monkeypatch.setenv("TUNER_ADDRESS", address)
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))
+
+
+def test_a_report_as_svg_and_as_png(tuner, double):
+    double.add_job()
+    done = tuner("report", "digits-1", "-o", "svg")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("<svg")
+    assert done.stdout.rstrip().endswith("</svg>")
+    assert "depth 2 is enough" in done.stdout
+    assert tuner("report", "digits-1", "-o", "png").stdout_bytes.startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_a_png_is_not_thrown_at_a_terminal(address, double):
+    double.add_job()
+    ours, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "tuner.cli", "report", "digits-1", "-o", "png"],
+            env=os.environ | {"TUNER_ADDRESS": address},
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    finally:
+        os.close(theirs)
+        os.close(ours)
+    assert done.returncode == 2
+    assert "> FILE.png" in done.stderr
+
+
+def test_a_run_that_could_not_draw_its_result_is_not_begun(tuner, double, tmp_path, monkeypatch):
+    monkeypatch.setattr(chart.importlib.util, "find_spec", lambda name: None)
+    file = tmp_path / "job.yaml"
+    file.write_text(yaml.safe_dump(make_spec().model_dump(mode="json", exclude_defaults=True)))
+    done = tuner("run", str(file), "-o", "svg")
+    assert done.exit_code == 1
+    assert "pip install 'tuner[charts]'" in done.stderr
+    assert double.jobs == {}
