@@ -211,9 +211,7 @@ def main() -> None:
 
 def show(rows: list[Row]) -> None:
     """Prints the rows and their ratios to Ray Tune at its best."""
-    best = min(
-        (r for r in rows if r.framework.startswith("Ray Tune")), key=lambda r: r.overhead_ms
-    )
+    best = min((r for r in rows if r.framework.startswith("Ray Tune")), key=lambda r: r.overhead_ms)
     print(f"\n{rows[0].objective} objective, {SLOTS} slots, {platform.machine()}, ", end="")
     print(f"{os.cpu_count()} cores")
     print(f"{'framework':<46}{'results':>8}{'start s':>9}{'ms each':>9}{'overhead ms':>13}", end="")
