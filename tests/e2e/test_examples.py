@@ -1,0 +1,56 @@
+"""The examples do what they say, against a real stack, and every spec among them is valid."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Stack
+from tuner import JobSpec
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SPECS = sorted(EXAMPLES.glob("*.yaml"))
+SCRIPTS = {
+    # What must stand in the output of each, smaller than it comes.
+    "submit.py": ("cnn/depth: depth 2: measure", "forest/trees, judged on brier", "a doubling"),
+    "own_data.py": ("submitted namespaces/default/jobs/spirals-", "the baseline, a perceptron"),
+}
+
+
+def run(stack: Stack, script: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(EXAMPLES / script), "--quick"],
+        env=stack.environment,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.name)
+def test_every_spec_is_valid_and_says_how_it_is_run(spec: Path):
+    assert JobSpec.from_file(spec).name == spec.stem
+    assert f"tuner run examples/{spec.name}" in spec.read_text()
+
+
+def test_every_script_is_run_here():
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(SCRIPTS)
+
+
+@pytest.mark.parametrize("script", sorted(SCRIPTS))
+def test_the_script_runs_and_tells_what_it_found(stack: Stack, script: str):
+    done = run(stack, script)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    for words in SCRIPTS[script]:
+        assert words in done.stdout
+
+
+def test_a_script_without_a_coordinator_says_what_to_do(tmp_path: Path):
+    done = run(Stack(tmp_path / "nothing-here"), "submit.py")
+    assert done.returncode == 1
+    assert "start one with `tuner up`" in done.stderr
