@@ -21,6 +21,7 @@ class Hints:
 
     def __init__(self) -> None:
         self._listeners: dict[JobName | None, set[asyncio.Event]] = {}
+        self._readers: dict[JobName | None, set[asyncio.Event]] = {}
         self.closing = asyncio.Event()
 
     def ring(self, name: JobName, *, state: bool = False) -> None:
@@ -33,13 +34,26 @@ class Hints:
         for topic in (name, None) if state else (name,):
             for event in self._listeners.get(topic, ()):
                 event.set()
+        self.recorded(name)
+
+    def recorded(self, name: JobName) -> None:
+        """Says that the job's record has grown, which whoever follows it wants to know.
+
+        Nobody else is woken: a record grows hundreds of times a second.
+        """
+        for event in self._readers.get(name, ()):
+            event.set()
 
     def close(self) -> None:
         """Wakes everyone; who waits from now on is told that the server is going away."""
         self.closing.set()
-        for events in self._listeners.values():
+        for events in (*self._listeners.values(), *self._readers.values()):
             for event in events:
                 event.set()
+
+    def listeners(self, name: JobName) -> int:
+        """Returns how many wait for news of the job."""
+        return len(self._listeners.get(name, ())) + len(self._readers.get(name, ()))
 
     def check(self) -> None:
         """Raises TunerError, UNAVAILABLE, once the server is going away."""
@@ -51,20 +65,27 @@ class Hints:
             )
 
     @contextmanager
-    def listen(self, name: JobName | None = None) -> Iterator[asyncio.Event]:
+    def listen(
+        self, name: JobName | None = None, *, record: bool = False
+    ) -> Iterator[asyncio.Event]:
         """Gives an event that is set at news of the job, or of any job's state for None.
 
         Clear it before reading what it may be news of.
+
+        Args:
+            name: The job.
+            record: Whether its record's growth is news, too.
         """
+        kind = self._readers if record else self._listeners
         event = asyncio.Event()
-        self._listeners.setdefault(name, set()).add(event)
+        kind.setdefault(name, set()).add(event)
         try:
             yield event
         finally:
-            listeners = self._listeners[name]
+            listeners = kind[name]
             listeners.discard(event)
             if not listeners:
-                del self._listeners[name]
+                del kind[name]
 
 
 async def wait(event: asyncio.Event, seconds: float = POLL_SECONDS) -> None:

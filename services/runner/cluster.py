@@ -39,12 +39,12 @@ class Broker:
         self.handle: Any = actor.remote()
 
     def offer(self, tasks: list[Task]) -> None:
-        """Takes packets to hand out."""
-        ray.get(self.handle.offer.remote(tasks))
+        """Takes packets to hand out; that the broker has died shows at the next collect."""
+        self.handle.offer.remote(tasks)
 
     def retry(self, task: Task) -> None:
         """Puts a lost packet at the front, as its next try."""
-        ray.get(self.handle.retry.remote(task))
+        self.handle.retry.remote(task)
 
     def collect(self, patience: float) -> list[Report]:
         """Returns the reports since the last call, waiting for one so many seconds."""

@@ -122,7 +122,7 @@ async def test_shutdown_doesnt_wait_for_watchers(house: House) -> None:
     logs = asyncio.create_task(
         refusal(house.stub.TailLogs(pb.TailLogsRequest(name=job.name, follow=True), metadata=AUTH))
     )
-    await until(lambda: len(house.coordinator.core.hints._listeners[JobName.parse(job.name)]) >= 3)
+    await until(lambda: house.coordinator.core.hints.listeners(JobName.parse(job.name)) >= 3)
     async with asyncio.timeout(4):
         await house.coordinator.stop()
     assert (await watching).status is Status.UNAVAILABLE

@@ -53,6 +53,10 @@ def from_store(error: StoreError) -> TunerError | None:
     return None
 
 
+MAX_ENROLLED = 1000
+"""Attempts whose tokens are remembered, so that a call of theirs needs no look-up."""
+
+
 class Gate(grpc.aio.ServerInterceptor):
     """Checks tokens and turns errors into statuses, for our services.
 
@@ -64,6 +68,7 @@ class Gate(grpc.aio.ServerInterceptor):
         """Takes where attempts' hashes are, and the hash of the clients' token."""
         self._store = store
         self._client = client_token_hash
+        self._enrolled: dict[tuple[JobName, int, int], str] = {}
 
     async def intercept_service(
         self,
@@ -101,8 +106,15 @@ class Gate(grpc.aio.ServerInterceptor):
         """
         name = JobName.parse(request.attempt.job, "attempt.job")
         token = token_from_wire(context.invocation_metadata())
+        named = (name, request.attempt.attempt, request.attempt.epoch)
+        if matches(token, self._enrolled.get(named, "")):
+            return
         for attempt in await asyncio.to_thread(self._store.attempts, name):
             if _is(attempt, request.attempt) and matches(token, attempt.token_hash):
+                # An attempt's token never changes, and its epoch is never used again.
+                self._enrolled[named] = attempt.token_hash
+                while len(self._enrolled) > MAX_ENROLLED:
+                    del self._enrolled[next(iter(self._enrolled))]
                 return
         raise TunerError(
             Status.UNAUTHENTICATED,

@@ -182,7 +182,7 @@ class JobCalls:
                 "sequence number that you have seen, or 0",
             )
         ended = job.state.ended
-        with hints.listen(name) as news:
+        with hints.listen(name, record=True) as news:
             while True:
                 hints.check()
                 news.clear()

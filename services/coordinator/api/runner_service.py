@@ -88,7 +88,7 @@ class RunnerService(RunnerServiceServicer):
             )
         except AlreadyExistsError as error:
             raise TunerError(Status.ABORTED, "PLAN_DIVERGED", str(error)) from error
-        self._core.hints.ring(name)
+        self._core.hints.recorded(name)
         return pb.CommitPlanStepResponse(existed=existed)
 
     async def RecordMeasurements(
@@ -109,7 +109,7 @@ class RunnerService(RunnerServiceServicer):
                 judged_attempts(attempt.attempt, request.packet_attempts),
             )
         )
-        self._core.hints.ring(name)
+        self._core.hints.recorded(name)
         return pb.RecordMeasurementsResponse(
             recorded=recorded.recorded,
             repeated_count=recorded.repeated,
