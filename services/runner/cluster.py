@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from typing import Any
@@ -133,6 +134,8 @@ def run_slots(
         halt: Ends the run early.
     """
     os.environ.update(_TUNE_ENVIRONMENT)
+    # At the end it misses the results that its own loggers, which are off, would have written.
+    logging.getLogger("ray.tune.analysis.experiment_analysis").setLevel(logging.ERROR)
     wanted = spec.resources
     label = JobName.parse(job).job
     slot = SlotConfig(

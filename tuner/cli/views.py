@@ -51,7 +51,9 @@ def jobs_table(rows: Sequence[dict[str, Any]]) -> RenderableType:
     if not rows:
         return Text("No jobs yet; `tuner submit FILE` makes one.")
     table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("id", no_wrap=True)
+    # An id that is cut short can't be copied; the others give way.
+    widest = max((len(str(row["id"])) for row in rows), default=0)
+    table.add_column("id", no_wrap=True, min_width=widest)
     table.add_column("name", max_width=24, no_wrap=True, overflow="ellipsis")
     table.add_column("state", no_wrap=True)
     table.add_column("data", max_width=20, no_wrap=True, overflow="ellipsis")

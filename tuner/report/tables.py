@@ -69,7 +69,7 @@ def levels(curve: Curve) -> RenderableType:
         "gain's interval",
         "runs",
         "cost",
-        "parameters",
+        "params",
     ):
         table.add_column(name, justify="right", no_wrap=True)
     enough = curve.verdict.level if curve.verdict else None
