@@ -7,7 +7,7 @@ from typing import Any
 from tuner.catalog import Value
 from tuner.errors import invalid
 from tuner.record import Setting, make_setting
-from tuner.spec import Between, Choices, Fixed, JobSpec, Range
+from tuner.spec import Between, Fixed, JobSpec, Range
 from tuner.v1 import spec_pb2 as pb
 
 DIRECTIONS = {
@@ -178,16 +178,3 @@ def spec_from_wire(message: pb.JobSpec) -> JobSpec:
 def _set_fields(message: Any) -> dict[str, Any]:
     """Returns the fields that differ from the wire's zero, which means "not set"."""
     return {field.name: value for field, value in message.ListFields()}
-
-
-__all__ = [
-    "DIRECTIONS",
-    "Choices",
-    "direction_name",
-    "setting_from_wire",
-    "setting_to_wire",
-    "spec_from_wire",
-    "spec_to_wire",
-    "value_from_wire",
-    "value_to_wire",
-]
