@@ -160,8 +160,8 @@ class Comparison:
         high: One-sided upper bound; inf where nothing can be said.
     """
 
-    smaller: int
-    larger: int
+    smaller: float
+    larger: float
     replicates: int
     estimate: float
     low: float

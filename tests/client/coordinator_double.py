@@ -55,7 +55,18 @@ def make_curves() -> list[Curve]:
         levels=(
             CurveLevel(1, 4, 0, 0.10, 0.08, 0.12, None, 0.05, 1.25, 20.0, 1200, rate),
             CurveLevel(
-                2, 4, 1, 0.04, 0.03, 0.05, Gain(0.06, 0.04, 0.08, 0.06), 0.01, 2.5, 40.0, 9000, rate
+                2,
+                4,
+                1,
+                0.04,
+                0.03,
+                0.05,
+                Gain(1, 2, 0.06, 0.04, 0.08, 1),
+                0.01,
+                2.5,
+                40.0,
+                9000,
+                rate,
             ),
             CurveLevel(
                 4,
@@ -64,7 +75,7 @@ def make_curves() -> list[Curve]:
                 0.039,
                 -INF,
                 INF,
-                Gain(0.001, -INF, INF, 0.001),
+                Gain(2, 4, 0.001, -INF, INF, 1),
                 None,
                 5.0,
                 80.0,
@@ -89,7 +100,7 @@ def make_curves() -> list[Curve]:
         0.02,
         levels=(
             CurveLevel(1, 4, 0, 0.5, 0.4, 0.6, None, None, 0.1, 1.0, 300),
-            CurveLevel(4, 4, 0, 0.2, 0.1, 0.3, Gain(0.3, 0.1, 0.5, 0.15), None, 0.4, 2.0, 1200),
+            CurveLevel(4, 4, 0, 0.2, 0.1, 0.3, Gain(1, 4, 0.3, 0.1, 0.5, 2), None, 0.4, 2.0, 1200),
         ),
         verdict=Verdict(
             VerdictOutcome.INCONCLUSIVE,

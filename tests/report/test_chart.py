@@ -77,7 +77,9 @@ def test_a_very_wide_bound_does_not_hide_the_scores(result):
 
 def test_noise_far_below_the_margin_is_not_drawn_large(result):
     levels = tuple(
-        CurveLevel(level, 9, 0, 0.5 + level / 1e6, None, None, Gain(1e-6, -1e-6, 1e-6, 1e-6))
+        CurveLevel(
+            level, 9, 0, 0.5 + level / 1e6, None, None, Gain(level / 2, level, 1e-6, -1e-6, 1e-6, 1)
+        )
         for level in (1, 2, 4)
     )
     curve = replace(result.curves["cnn/depth"], levels=levels)
@@ -89,7 +91,7 @@ def test_gains_are_shown_by_the_doubling_over_the_level_that_was_measured_below(
     levels = (
         CurveLevel(1, 4, 0, 0.2, 0.1, 0.3),
         CurveLevel(2, 0, 4),  # every replicate failed
-        CurveLevel(4, 4, 0, 0.1, 0.05, 0.15, Gain(0.1, 0.02, 0.18, 0.05)),
+        CurveLevel(4, 4, 0, 0.1, 0.05, 0.15, Gain(1, 4, 0.1, 0.02, 0.18, 2)),
     )
     curve = replace(result.curves["cnn/depth"], levels=levels)
     definition = chart.chart([curve]).to_dict()
@@ -108,7 +110,7 @@ def test_every_verdict_can_be_drawn(result, outcome):
 def test_one_level_equal_scores_zeros_and_no_verdict_can_be_drawn(result):
     one = result.curves["cnn/depth"].levels[:1]
     assert "<svg" in drawn(result, levels=one, verdict=None, unmeasured=())
-    zeros = tuple(CurveLevel(k, 4, 0, 0.0, 0.0, 0.0, Gain(0, 0, 0, 0)) for k in (1, 2))
+    zeros = tuple(CurveLevel(k, 4, 0, 0.0, 0.0, 0.0, Gain(k / 2, k, 0, 0, 0, 1)) for k in (1, 2))
     assert "NaN" not in drawn(result, levels=zeros)
 
 

@@ -54,7 +54,7 @@ def test_curves_come_back_the_same():
         margin=0.02,
         levels=(
             CurveLevel(1, 4, 1, 0.5, -math.inf, math.inf, None, None, 1.0, 2.0, 3),
-            CurveLevel(2, 4, 0, 0.4, 0.3, 0.5, Gain(0.1, 0.0, 0.2, 0.1), 0.3, 1.0, 2.0, 3),
+            CurveLevel(2, 4, 0, 0.4, 0.3, 0.5, Gain(1, 2, 0.1, 0.0, 0.2, 1.0), 0.3, 1.0, 2.0, 3),
             CurveLevel(4, 0, 4),
         ),
         verdict=Verdict(VerdictOutcome.INCONCLUSIVE, None, "why", (1, 2), ("more",)),

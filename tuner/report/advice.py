@@ -50,7 +50,7 @@ def _for_curve(curve: Curve, max_replicates: int) -> list[str]:
             return [f"{curve.search} is inconclusive. To settle it: {lacking}."]
 
 
-def _settled(curve: Curve, level: int | None) -> str:
+def _settled(curve: Curve, level: float | None) -> str:
     smaller = [row.level for row in curve.levels if level is not None and row.level < level]
     if smaller and level is not None and level - smaller[-1] > 1:
         between = (smaller[-1] + level) // 2
@@ -61,9 +61,9 @@ def _settled(curve: Curve, level: int | None) -> str:
     return f"{curve.search}: use {curve.axis} {level}."
 
 
-def _larger(curve: Curve, top: int) -> int | None:
+def _larger(curve: Curve, top: float) -> int | None:
     axis = catalog.LEARNERS[curve.learner].axis(curve.axis) if _known(curve) else None
-    return 2 * top if axis is None or 2 * top <= axis.high else None
+    return 2 * int(top) if axis is None or 2 * top <= axis.high else None
 
 
 def _known(curve: Curve) -> bool:

@@ -37,14 +37,14 @@ class Assessment:
         notes: What a reader of the bounds should know.
     """
 
-    levels: tuple[int, ...]
+    levels: tuple[float, ...]
     comparisons: tuple[Comparison, ...]
-    gains: Mapping[int, Gain]
-    means: Mapping[int, float]
-    intervals: Mapping[int, tuple[float, float]]
-    forgone: Mapping[int, float]
-    margin_supported: Mapping[int, float | None]
-    estimated_sufficient: int | None
+    gains: Mapping[float, Gain]
+    means: Mapping[float, float]
+    intervals: Mapping[float, tuple[float, float]]
+    forgone: Mapping[float, float]
+    margin_supported: Mapping[float, float | None]
+    estimated_sufficient: float | None
     verdict: Verdict
     notes: tuple[str, ...] = ()
 
@@ -63,14 +63,14 @@ class Assessment:
             return False
         return verdict.level is None or verdict.level == self.estimated_sufficient
 
-    def compare(self, smaller: int, larger: int) -> Comparison | None:
+    def compare(self, smaller: float, larger: float) -> Comparison | None:
         """Returns the bounds of two levels, or None where they aren't both measured."""
         return next(
             (c for c in self.comparisons if c.smaller == smaller and c.larger == larger), None
         )
 
 
-def assess(question: Question, scores: Mapping[int, Mapping[int, float]]) -> Assessment:
+def assess(question: Question, scores: Mapping[float, Mapping[int, float]]) -> Assessment:
     """Returns the bounds and the verdict of one look.
 
     Pure, and the same whatever the order of levels and replicates.
@@ -89,7 +89,7 @@ def assess(question: Question, scores: Mapping[int, Mapping[int, float]]) -> Ass
     gains = {}
     for below, level in itertools.pairwise(levels):
         pair = measured.pairs[below, level]
-        gains[level] = Gain(pair.gain, pair.gain_low, pair.gain_high, pair.gain / pair.doublings)
+        gains[level] = Gain(below, level, pair.gain, pair.gain_low, pair.gain_high, pair.doublings)
     return Assessment(
         levels=levels,
         comparisons=tuple(pair.comparison for pair in measured.pairs.values()),

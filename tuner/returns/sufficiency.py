@@ -27,29 +27,29 @@ class Sufficiency:
     measured: Measured
 
     @property
-    def levels(self) -> tuple[int, ...]:
+    def levels(self) -> tuple[float, ...]:
         """The measured levels, rising."""
         return self.measured.levels
 
-    def above(self, level: int) -> list[Pair]:
+    def above(self, level: float) -> list[Pair]:
         """Returns a level's pairs with every larger measured level, the nearest first."""
         return [self.measured.pairs[level, j] for j in self.levels if j > level]
 
-    def estimated(self) -> int | None:
+    def estimated(self) -> float | None:
         """Returns the level that suffices by the estimates; None where nothing is measured."""
         return next(
             (k for k in self.levels if all(p.comparison.estimate < 0 for p in self.above(k))), None
         )
 
-    def bounded(self, level: int) -> bool:
+    def bounded(self, level: float) -> bool:
         """Tells whether every larger measured level is shown to be worth less."""
         return all(p.comparison.high < 0 for p in self.above(level))
 
-    def patient(self, level: int) -> bool:
+    def patient(self, level: float) -> bool:
         """Tells whether enough larger levels are measured to call a plateau."""
         return len(self.above(level)) >= max(self.question.patience, 1)
 
-    def plateaued(self) -> int | None:
+    def plateaued(self) -> float | None:
         """Returns the smallest level that is shown to suffice, or None.
 
         "k does not suffice" is a union of hypotheses, one a larger level, and is
@@ -59,7 +59,7 @@ class Sufficiency:
         """
         return next((k for k in self.levels if self.patient(k) and self.bounded(k)), None)
 
-    def declining(self, level: int) -> Pair | None:
+    def declining(self, level: float) -> Pair | None:
         """Returns the pair with the largest measured level if that is shown to be worse.
 
         The hypothesis "k does not suffice, or the top is no worse" is again a union,
@@ -70,7 +70,7 @@ class Sufficiency:
         above = self.above(level)
         return above[-1] if above and above[-1].gain_high < 0 else None
 
-    def excluded(self, level: int) -> bool:
+    def excluded(self, level: float) -> bool:
         """Tells whether a larger measured level is shown to be worth more.
 
         No correction over the larger levels is needed for RISING: it is wrong only
@@ -91,11 +91,11 @@ class Sufficiency:
             and all(self.excluded(k) for k in declared[:-1])
         )
 
-    def not_excluded(self) -> tuple[int, ...]:
+    def not_excluded(self) -> tuple[float, ...]:
         """Returns the measured levels that may still be the sufficient one."""
         return tuple(k for k in self.levels if not self.excluded(k))
 
-    def forgone(self, level: int) -> float:
+    def forgone(self, level: float) -> float:
         """Returns the most that stopping here may forgo: an upper bound on max_j μ_j − μ_k.
 
         Over measured j >= k, so at least 0. The best j is one of them and its bound
@@ -103,7 +103,7 @@ class Sufficiency:
         """
         return max([0.0, *(p.gain_high for p in self.above(level))])
 
-    def margin_supported(self, level: int) -> float | None:
+    def margin_supported(self, level: float) -> float | None:
         """Returns the margin above which every larger measured level is shown to be worth less.
 
         Exploratory: a margin that is chosen after looking has no error rate. None

@@ -35,7 +35,7 @@ def _closest(pairs: list[Pair]) -> Pair:
     return max(pairs, key=lambda p: p.comparison.high)
 
 
-def _plateaued(rule: Sufficiency, level: int) -> str:
+def _plateaued(rule: Sufficiency, level: float) -> str:
     question = rule.question
     pair = _closest(rule.above(level))
     return (
@@ -55,7 +55,7 @@ def _declining(rule: Sufficiency, level: int, worse: Pair) -> str:
     )
 
 
-def _smaller(rule: Sufficiency, level: int) -> str:
+def _smaller(rule: Sufficiency, level: float) -> str:
     """Says which smaller levels may suffice too, for a plateau doesn't exclude them."""
     open_levels = [k for k in rule.not_excluded() if k < level]
     return f"; {words.listed(open_levels)} may suffice too" if open_levels else ""

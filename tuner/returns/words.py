@@ -23,7 +23,7 @@ def count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-def listed(levels: Iterable[int]) -> str:
+def listed(levels: Iterable[float]) -> str:
     """Returns "4", "4 and 8", "4, 8 and 16"."""
     *rest, last = [str(level) for level in levels]
     return f"{', '.join(rest)} and {last}" if rest else last

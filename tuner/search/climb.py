@@ -81,7 +81,7 @@ class Climb:
     # Levels are worked on in groups: one level at a time, or all where nested.
 
     def _groups(self) -> list[tuple[int, ...]]:
-        levels = self._question.levels
+        levels = self._spec.search(self._question.search).levels
         return [levels] if self._nested else [(level,) for level in levels]
 
     def _begun(self, record: SearchRecord, group: tuple[int, ...]) -> bool:

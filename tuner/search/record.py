@@ -91,9 +91,9 @@ class SearchRecord:
         """Returns how many measuring replicates the steps claimed at a level."""
         return sum(m.level == level for m in self.claimed(Phase.MEASURING))
 
-    def scores(self, metric: str) -> dict[int, dict[int, float]]:
+    def scores(self, metric: str) -> dict[float, dict[int, float]]:
         """Returns the completed measuring scores: level to replicate to score."""
-        scores: dict[int, dict[int, float]] = {}
+        scores: dict[float, dict[int, float]] = {}
         for m in self.claimed(Phase.MEASURING):
             if m.outcome is Outcome.COMPLETED:
                 scores.setdefault(m.level, {})[m.replicate] = m.scores[metric]

@@ -24,11 +24,11 @@ def levels(look: Assessment) -> list[int]:
     if sufficient is not None and sufficient != look.levels[-1]:
         for c in look.comparisons:
             if c.smaller == sufficient and c.high >= 0:
-                found |= {c.smaller, c.larger}
+                found |= {int(c.smaller), int(c.larger)}
         return sorted(found)
     for level in look.levels[:-1]:
         pairs = [c for c in look.comparisons if c.smaller == level]
         if pairs and not any(c.low > 0 for c in pairs):
             best = max(pairs, key=lambda c: (c.estimate, -c.larger))
-            found |= {best.smaller, best.larger}
+            found |= {int(best.smaller), int(best.larger)}
     return sorted(found)

@@ -10,7 +10,7 @@ from tuner.returns import Assessment
 from tuner.search.record import SearchRecord
 
 
-def _at(question: Question, levels: Sequence[int]) -> str:
+def _at(question: Question, levels: Sequence[float]) -> str:
     if not question.axis:
         return question.learner
     if len(levels) == 1:
@@ -83,7 +83,7 @@ def verdict(found: Verdict) -> str:
     return f"{found.outcome}{level}: {found.reason}"
 
 
-def baseline(question: Question, scores: Mapping[int, Mapping[int, float]]) -> str:
+def baseline(question: Question, scores: Mapping[float, Mapping[int, float]]) -> str:
     """Says what a learner without an axis scored."""
     values = [value for row in scores.values() for value in row.values()]
     mean = sum(values) / len(values)

@@ -23,9 +23,9 @@ def curve_to_wire(curve: Curve) -> pb.Curve:
     if curve.verdict is not None:
         verdict = pb.Verdict(
             outcome=enum_to_wire(pb.VerdictOutcome, curve.verdict.outcome),
-            level=curve.verdict.level or 0,
+            level=int(curve.verdict.level or 0),
             reason=curve.verdict.reason,
-            not_excluded=curve.verdict.not_excluded,
+            not_excluded=map(int, curve.verdict.not_excluded),
             missing=curve.verdict.missing,
         )
     return pb.Curve(
@@ -44,13 +44,13 @@ def curve_to_wire(curve: Curve) -> pb.Curve:
         state=enum_to_wire(pb.SearchState, curve.state),
         state_reason=curve.state_reason,
         baseline=curve.baseline,
-        unmeasured=curve.unmeasured,
+        unmeasured=map(int, curve.unmeasured),
     )
 
 
 def _level_to_wire(row: CurveLevel) -> pb.CurveLevel:
     message = pb.CurveLevel(
-        level=row.level,
+        level=int(row.level),
         replicates=row.replicates,
         failed=row.failed,
         billed_device_seconds=row.billed_device_seconds,

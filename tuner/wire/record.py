@@ -147,8 +147,8 @@ def packet_attempt_from_wire(message: pb.PacketAttempt) -> PacketAttempt:
 def comparison_to_wire(c: Comparison) -> pb.Comparison:
     """Returns the comparison as a message."""
     return pb.Comparison(
-        smaller=c.smaller,
-        larger=c.larger,
+        smaller=int(c.smaller),
+        larger=int(c.larger),
         replicates=c.replicates,
         estimate=c.estimate,
         low=c.low,

@@ -1,27 +1,19 @@
-"""The returns curve and its verdict, as plain data.
-
-`tuner.returns` makes them, the wire carries them, the client hands them out.
-"""
+"""The returns curve: levels with scores, bounds, gains and costs, and what it all says."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from tuner.curve.question import Direction
+from tuner.curve.steps import Costs, Gain, NextDoubling
+from tuner.curve.verdict import Needed, Verdict
 from tuner.record import Comparison, Setting
 
 if TYPE_CHECKING:
     import pandas
-
-
-class VerdictOutcome(StrEnum):
-    """What a curve says."""
-
-    PLATEAUED = "PLATEAUED"
-    RISING = "RISING"
-    DECLINING = "DECLINING"
-    INCONCLUSIVE = "INCONCLUSIVE"
 
 
 class SearchState(StrEnum):
@@ -32,73 +24,6 @@ class SearchState(StrEnum):
     CONCLUDED = "CONCLUDED"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
-
-
-@dataclass(frozen=True)
-class Question:
-    """What a search asks, declared before anything runs.
-
-    Attributes:
-        search: The search's key.
-        learner: The learner.
-        axis: The axis; empty where the learner is measured without one.
-        levels: The declared ladder, rising; (1,) where there is no axis.
-        metric: What it is judged on.
-        direction: Which way is better.
-        margin: The least gain per doubling that is worth having.
-        alpha: The share of verdicts that may be wrong.
-        patience: Larger levels that must be measured before one can plateau.
-        baseline: Whether it is the job's cheap baseline.
-    """
-
-    search: str
-    learner: str
-    axis: str
-    levels: tuple[int, ...]
-    metric: str
-    direction: Literal["minimize", "maximize"]
-    margin: float
-    alpha: float = 0.05
-    patience: int = 2
-    baseline: bool = False
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the curve says, of measured levels only.
-
-    Attributes:
-        outcome: PLATEAUED at a level, RISING, DECLINING after a level, or
-            INCONCLUSIVE.
-        level: The sufficient level of PLATEAUED and DECLINING; else None.
-        reason: A sentence for people.
-        not_excluded: INCONCLUSIVE: levels that may still be the sufficient one.
-        missing: INCONCLUSIVE: sentences that say what would settle it.
-    """
-
-    outcome: VerdictOutcome
-    level: int | None
-    reason: str
-    not_excluded: tuple[int, ...] = ()
-    missing: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Gain:
-    """What a level gains over the measured level below it.
-
-    Attributes:
-        estimate: Mean paired difference; positive is better, whatever the
-            metric's direction. In the metric's units.
-        low: Lower bound; -inf where too few pairs bound it.
-        high: Upper bound; inf where too few pairs bound it.
-        per_doubling: estimate / log2(level / level below).
-    """
-
-    estimate: float
-    low: float
-    high: float
-    per_doubling: float
 
 
 @dataclass(frozen=True)
@@ -115,13 +40,16 @@ class CurveLevel:
         gain: Over the measured level below; None at the first.
         margin_supported: The least margin at which this level would plateau
             (exploratory); None where no margin would do.
-        standalone_device_seconds: Mean cost of this level alone.
+        forgone: An upper bound on what stopping here forgoes against the best larger
+            measured level; inf where too few replicates bound it, None where unmeasured.
+        standalone_device_seconds: Mean cost of this level alone; of a table, the mean of
+            its cost column, whatever its unit.
         billed_device_seconds: All that was spent at this level, tuning included.
         parameters: Fitted parameters (a forest: nodes), mean over replicates.
         setting: The hyperparameters that were measured.
     """
 
-    level: int
+    level: float
     replicates: int
     failed: int
     score: float | None = None
@@ -133,11 +61,12 @@ class CurveLevel:
     billed_device_seconds: float = 0.0
     parameters: int = 0
     setting: Setting = ()
+    forgone: float | None = None
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A search's levels with scores, intervals, gains and costs, and its verdict.
+    """A search's, or a table's, levels with scores, intervals, gains and costs, and its verdict.
 
     Attributes:
         search: The search's key.
@@ -156,26 +85,51 @@ class Curve:
         state_reason: Why it stands there.
         sequence: The last event of the record that it was derived from.
         analysis_version: The version of the analysis.
+        design: How the number of replicates came about: "sequential" where it was
+            looked at before going on, "fixed" where it was set beforehand, "resampled"
+            where replicates are splits of the same data, "noise" where the spread is
+            known from elsewhere.
+        alpha: The share of verdicts that may be wrong.
+        per: What is doubled; empty where it is the level.
+        level_probabilities: Posterior chance of each measured level to be the smallest
+            that suffices; None where there are too few replicates for it.
+        needed: What would likely settle an inconclusive verdict.
+        next_doubling: What one more doubling would gain; None with fewer than two levels.
+        costs: What capacity costs.
+        knee: Where the curve bends, for the eye and not the verdict; None unless asked for.
     """
 
     search: str
     learner: str
     axis: str
     metric: str
-    direction: Literal["minimize", "maximize"]
+    direction: Direction
     margin: float
     levels: tuple[CurveLevel, ...]
     verdict: Verdict | None
     comparisons: tuple[Comparison, ...] = ()
     notes: tuple[str, ...] = ()
-    unmeasured: tuple[int, ...] = ()
+    unmeasured: tuple[float, ...] = ()
     baseline: bool = False
     state: SearchState = SearchState.PENDING
     state_reason: str = ""
     sequence: int = 0
     analysis_version: str = ""
+    design: str = "sequential"
+    alpha: float = 0.05
+    per: str = ""
+    level_probabilities: Mapping[float, float] | None = None
+    needed: Needed = Needed()
+    next_doubling: NextDoubling | None = None
+    costs: Costs = Costs()
+    knee: float | None = None
 
-    def at(self, level: int) -> CurveLevel:
+    @property
+    def gains(self) -> tuple[Gain, ...]:
+        """What each measured level gains over the measured one below it, from the first up."""
+        return tuple(row.gain for row in self.levels if row.gain is not None)
+
+    def at(self, level: float) -> CurveLevel:
         """Returns the level's row. Raises KeyError where it was not measured."""
         for row in self.levels:
             if row.level == level:
@@ -206,6 +160,7 @@ class Curve:
                     "gain_high": gain.high if gain else None,
                     "gain_per_doubling": gain.per_doubling if gain else None,
                     "margin_supported": row.margin_supported,
+                    "forgone": row.forgone,
                     "standalone_device_seconds": row.standalone_device_seconds,
                     "billed_device_seconds": row.billed_device_seconds,
                     "parameters": row.parameters,
