@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -119,9 +119,9 @@ class Curve:
     alpha: float = 0.05
     per: str = ""
     level_probabilities: Mapping[float, float] | None = None
-    needed: Needed = Needed()
+    needed: Needed = field(default_factory=Needed)
     next_doubling: NextDoubling | None = None
-    costs: Costs = Costs()
+    costs: Costs = field(default_factory=Costs)
     knee: float | None = None
 
     @property
