@@ -1,27 +1,28 @@
 """The wire: what goes over it comes back the same, and errors keep their fields."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wire_samples import ATTEMPT, MEASUREMENT, STEP, WORD
+from wire_samples import ATTEMPT, CURVE, LEARNER_COMPARISON, MEASUREMENT, STEP, WORD, unhurried
 
-from tuner.curve import Curve, CurveLevel, Gain, SearchState, Verdict, VerdictOutcome
+from tuner.curve import Curve, CurveLevel, Gain, Needed
 from tuner.errors import TunerError
 from tuner.record import (
-    Comparison,
     Measurement,
     Outcome,
     Phase,
     make_setting,
 )
 from tuner.spec import JobSpec
-from tuner.v1 import record_pb2, spec_pb2
-from tuner.wire import curve, names, pages, record
+from tuner.v1 import record_pb2, returns_pb2, spec_pb2
+from tuner.wire import comparison, curve, names, pages, record
 from tuner.wire.spec import spec_from_wire, spec_to_wire
 
 
+@unhurried
 @given(MEASUREMENT)
 def test_measurements_come_back_the_same(value):
     assert record.measurement_from_wire(record.measurement_to_wire(value)) == value
@@ -34,39 +35,69 @@ def test_a_value_keeps_its_type():
     assert [type(v) for _, v in back] == [int, float, bool, str]
 
 
+@unhurried
 @given(STEP)
 def test_plan_steps_come_back_the_same(value):
     assert record.step_from_wire(record.step_to_wire(value)) == value
 
 
+@unhurried
 @given(ATTEMPT)
 def test_packet_attempts_come_back_the_same(value):
     assert record.packet_attempt_from_wire(record.packet_attempt_to_wire(value)) == value
 
 
-def test_curves_come_back_the_same():
-    value = Curve(
-        search="cnn/depth",
-        learner="cnn",
-        axis="depth",
-        metric="error",
-        direction="minimize",
-        margin=0.02,
-        levels=(
-            CurveLevel(1, 4, 1, 0.5, -math.inf, math.inf, None, None, 1.0, 2.0, 3),
-            CurveLevel(2, 4, 0, 0.4, 0.3, 0.5, Gain(1, 2, 0.1, 0.0, 0.2, 1.0), 0.3, 1.0, 2.0, 3),
-            CurveLevel(4, 0, 4),
-        ),
-        verdict=Verdict(VerdictOutcome.INCONCLUSIVE, None, "why", (1, 2), ("more",)),
-        comparisons=(Comparison(1, 2, 4, 0.1, -math.inf, math.inf),),
-        notes=("a note",),
-        unmeasured=(8,),
-        state=SearchState.RUNNING,
-        state_reason="because",
-        sequence=7,
-        analysis_version="1",
+@unhurried
+@given(CURVE)
+def test_curves_come_back_the_same(value):
+    message = returns_pb2.Curve.FromString(curve.curve_to_wire(value).SerializeToString())
+    assert curve.curve_from_wire(message) == value
+
+
+def test_what_is_unknown_is_not_nought():
+    row = CurveLevel(1, 4, 0, 0.5, -math.inf, math.inf, forgone=math.inf)
+    value = Curve("s", "cnn", "depth", "error", "minimize", 0.02, (row,), None)
+    nought = replace(
+        value,
+        level_probabilities={},
+        needed=Needed((None, 0), 0),
+        knee=0.0,
+        levels=(replace(row, forgone=0.0, margin_supported=0.0, standalone_device_seconds=0.0),),
     )
-    assert curve.curve_from_wire(curve.curve_to_wire(value)) == value
+    for told in (value, nought):
+        assert curve.curve_from_wire(curve.curve_to_wire(told)) == told
+    assert curve.curve_from_wire(curve.curve_to_wire(value)).level_probabilities is None
+
+
+def test_a_curve_of_an_older_coordinator_is_read_with_its_steps():
+    value = Curve(
+        "s",
+        "cnn",
+        "depth",
+        "error",
+        "minimize",
+        0.02,
+        (
+            CurveLevel(1, 4, 0, 0.5),
+            CurveLevel(2, 0, 4),  # every replicate failed
+            CurveLevel(8, 4, 0, 0.2, gain=Gain(1, 8, 0.3, 0.1, 0.5, 3)),
+        ),
+        None,
+    )
+    message = curve.curve_to_wire(value)
+    for name in ("design", "alpha", "needed", "costs"):
+        message.ClearField(name)
+    for name in ("below", "doublings"):
+        message.levels[2].gain.ClearField(name)
+    assert curve.curve_from_wire(message) == value
+
+
+@unhurried
+@given(LEARNER_COMPARISON)
+def test_comparisons_of_learners_come_back_the_same(value):
+    message = comparison.comparison_to_wire(value).SerializeToString()
+    back = returns_pb2.LearnerComparison.FromString(message)
+    assert comparison.comparison_from_wire(back) == value
 
 
 @pytest.mark.parametrize(
@@ -127,6 +158,7 @@ def test_unset_and_unknown_enums_are_refused_by_field(message):
     assert caught.value.violations[0].field == "phase"
 
 
+@unhurried
 @given(WORD, st.text(max_size=20))
 def test_page_tokens_serve_only_their_own_request(key, request):
     token = pages.make_token(key, "jobs", request)

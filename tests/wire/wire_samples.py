@@ -3,8 +3,25 @@
 import string
 from datetime import UTC, datetime
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from tuner.curve import (
+    Contender,
+    Costs,
+    CostStep,
+    CostTrend,
+    Curve,
+    CurveLevel,
+    Difference,
+    Gain,
+    LearnerComparison,
+    Needed,
+    NextDoubling,
+    SearchState,
+    Verdict,
+    VerdictOutcome,
+)
 from tuner.record import (
     Comparison,
     Conclusion,
@@ -19,6 +36,9 @@ from tuner.record import (
     StepKind,
     make_setting,
 )
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no reason to fail."""
 
 WORD = st.text(string.ascii_letters + "/_:", min_size=1, max_size=12)
 NUMBER = st.floats(allow_nan=False)
@@ -92,4 +112,123 @@ ATTEMPT = st.builds(
     billed_device_seconds=NUMBER,
     outcome=st.sampled_from(PacketOutcome),
     error=WORD,
+)
+
+COUNT = st.integers(0, 2**31 - 1)
+SHARE = st.floats(0, 1)
+BOUND = NUMBER | st.sampled_from((float("-inf"), float("inf")))
+WORDS = st.lists(WORD, max_size=3).map(tuple)
+
+
+@st.composite
+def curve_levels(draw: st.DrawFn) -> tuple[CurveLevel, ...]:
+    """Rows on a rising ladder; a gain is always over a row below."""
+    rows: list[CurveLevel] = []
+    for level in sorted(draw(st.sets(LEVEL, max_size=4))):
+        gain = st.none()
+        if rows:
+            gain |= st.builds(
+                Gain,
+                below=st.sampled_from([row.level for row in rows]),
+                level=st.just(level),
+                estimate=NUMBER,
+                low=BOUND,
+                high=BOUND,
+                doublings=st.floats(0.01, 40),
+                cost_ratio=st.none() | NUMBER,
+                gain_per_cost=st.none() | NUMBER,
+            )
+        maybe = st.none() | BOUND
+        row = st.builds(
+            CurveLevel,
+            level=st.just(level),
+            replicates=COUNT,
+            failed=COUNT,
+            score=maybe,
+            low=maybe,
+            high=maybe,
+            gain=gain,
+            margin_supported=maybe,
+            standalone_device_seconds=maybe,
+            billed_device_seconds=NUMBER,
+            parameters=st.integers(0, 2**40),
+            setting=SETTING,
+            forgone=maybe,
+        )
+        rows.append(draw(row))
+    return tuple(rows)
+
+
+COST_STEP = st.builds(CostStep, LEVEL, LEVEL, st.none() | NUMBER, NUMBER, st.booleans())
+CURVE = st.builds(
+    Curve,
+    search=WORD,
+    learner=WORD,
+    axis=WORD,
+    metric=WORD,
+    direction=st.sampled_from(("minimize", "maximize")),
+    margin=NUMBER,
+    levels=curve_levels(),
+    verdict=st.none()
+    | st.builds(
+        Verdict,
+        st.sampled_from(VerdictOutcome),
+        st.none() | LEVEL,
+        WORD,
+        st.lists(LEVEL, max_size=3).map(tuple),
+        WORDS,
+    ),
+    comparisons=st.lists(COMPARISON, max_size=2).map(tuple),
+    notes=WORDS,
+    unmeasured=st.lists(LEVEL, max_size=3).map(tuple),
+    baseline=st.booleans(),
+    state=st.sampled_from(SearchState),
+    state_reason=WORD,
+    sequence=COUNT,
+    analysis_version=WORD,
+    design=st.sampled_from(("sequential", "fixed", "resampled", "noise")),
+    alpha=st.floats(0.001, 0.5),
+    per=st.just("") | WORD,
+    level_probabilities=st.none() | st.dictionaries(LEVEL, SHARE, max_size=3),
+    needed=st.builds(
+        Needed,
+        st.none() | st.tuples(st.none() | COUNT, st.none() | COUNT),
+        st.none() | COUNT,
+        st.just("") | WORD,
+    ),
+    next_doubling=st.none()
+    | st.builds(NextDoubling, NUMBER, NUMBER, BOUND, BOUND, WORD, st.booleans()),
+    costs=st.builds(
+        Costs,
+        st.none() | st.builds(CostTrend, NUMBER, BOUND, BOUND, NUMBER, WORD),
+        st.none() | COST_STEP,
+        st.none() | COST_STEP,
+    ),
+    knee=st.none() | NUMBER,
+)
+LEARNER_COMPARISON = st.builds(
+    LearnerComparison,
+    metric=WORD,
+    margin=NUMBER,
+    contenders=st.lists(
+        st.builds(Contender, WORD, LEVEL, st.booleans(), NUMBER, st.none() | NUMBER), max_size=3
+    ).map(tuple),
+    differences=st.lists(
+        st.builds(
+            Difference,
+            WORD,
+            WORD,
+            COUNT,
+            NUMBER,
+            BOUND,
+            BOUND,
+            st.none() | SHARE,
+            st.none() | SHARE,
+        ),
+        max_size=3,
+    ).map(tuple),
+    groups=st.lists(WORDS, max_size=3).map(tuple),
+    good_enough=st.none() | WORD,
+    reason=WORD,
+    notes=WORDS,
 )

@@ -113,6 +113,10 @@ class Gain(_message.Message):
     LOW_FIELD_NUMBER: _builtins.int
     HIGH_FIELD_NUMBER: _builtins.int
     PER_DOUBLING_FIELD_NUMBER: _builtins.int
+    BELOW_FIELD_NUMBER: _builtins.int
+    DOUBLINGS_FIELD_NUMBER: _builtins.int
+    COST_RATIO_FIELD_NUMBER: _builtins.int
+    GAIN_PER_COST_FIELD_NUMBER: _builtins.int
     estimate: _builtins.float
     """Score gained over the level below; positive is better, whatever the
     metric's direction.
@@ -120,7 +124,15 @@ class Gain(_message.Message):
     low: _builtins.float
     high: _builtins.float
     per_doubling: _builtins.float
-    """estimate / log2(level / level below)."""
+    """estimate / doublings."""
+    below: _builtins.int
+    """The measured level below."""
+    doublings: _builtins.float
+    """log2 of the level's capacity over that of the level below."""
+    cost_ratio: _builtins.float
+    """Standalone cost over that of the level below."""
+    gain_per_cost: _builtins.float
+    """estimate over the cost added, per device-hour; absent where none is added."""
     def __init__(
         self,
         *,
@@ -128,12 +140,23 @@ class Gain(_message.Message):
         low: _builtins.float = ...,
         high: _builtins.float = ...,
         per_doubling: _builtins.float = ...,
+        below: _builtins.int = ...,
+        doublings: _builtins.float = ...,
+        cost_ratio: _builtins.float | None = ...,
+        gain_per_cost: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_ratio", b"_cost_ratio", "_gain_per_cost", b"_gain_per_cost", "cost_ratio", b"cost_ratio", "gain_per_cost", b"gain_per_cost"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["estimate", b"estimate", "high", b"high", "low", b"low", "per_doubling", b"per_doubling"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_ratio", b"_cost_ratio", "_gain_per_cost", b"_gain_per_cost", "below", b"below", "cost_ratio", b"cost_ratio", "doublings", b"doublings", "estimate", b"estimate", "gain_per_cost", b"gain_per_cost", "high", b"high", "low", b"low", "per_doubling", b"per_doubling"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__cost_ratio: _TypeAlias = _typing.Literal["cost_ratio"]  # noqa: Y015
+    _WhichOneofArgType__cost_ratio: _TypeAlias = _typing.Literal["_cost_ratio", b"_cost_ratio"]  # noqa: Y015
+    _WhichOneofReturnType__gain_per_cost: _TypeAlias = _typing.Literal["gain_per_cost"]  # noqa: Y015
+    _WhichOneofArgType__gain_per_cost: _TypeAlias = _typing.Literal["_gain_per_cost", b"_gain_per_cost"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_ratio) -> _WhichOneofReturnType__cost_ratio | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gain_per_cost) -> _WhichOneofReturnType__gain_per_cost | None: ...
 
 Global___Gain: _TypeAlias = Gain  # noqa: Y015
 
@@ -153,6 +176,7 @@ class CurveLevel(_message.Message):
     BILLED_DEVICE_SECONDS_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
     HYPERPARAMETERS_FIELD_NUMBER: _builtins.int
+    FORGONE_FIELD_NUMBER: _builtins.int
     level: _builtins.int
     replicates: _builtins.int
     """Replicates that completed, and that did not."""
@@ -168,6 +192,10 @@ class CurveLevel(_message.Message):
     billed_device_seconds: _builtins.float
     """All that was spent at this level, tuning included."""
     parameters: _builtins.int
+    forgone: _builtins.float
+    """An upper bound on what stopping here forgoes against the best larger
+    measured level; infinite where too few replicates bound it.
+    """
     @_builtins.property
     def gain(self) -> Global___Gain:
         """Over the measured level below; absent at the first."""
@@ -189,11 +217,14 @@ class CurveLevel(_message.Message):
         billed_device_seconds: _builtins.float = ...,
         parameters: _builtins.int = ...,
         hyperparameters: _abc.Iterable[_spec_pb2.Hyperparameter] | None = ...,
+        forgone: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_gain", b"_gain", "_high", b"_high", "_low", b"_low", "_margin_supported", b"_margin_supported", "_score", b"_score", "_standalone_device_seconds", b"_standalone_device_seconds", "gain", b"gain", "high", b"high", "low", b"low", "margin_supported", b"margin_supported", "score", b"score", "standalone_device_seconds", b"standalone_device_seconds"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_forgone", b"_forgone", "_gain", b"_gain", "_high", b"_high", "_low", b"_low", "_margin_supported", b"_margin_supported", "_score", b"_score", "_standalone_device_seconds", b"_standalone_device_seconds", "forgone", b"forgone", "gain", b"gain", "high", b"high", "low", b"low", "margin_supported", b"margin_supported", "score", b"score", "standalone_device_seconds", b"standalone_device_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gain", b"_gain", "_high", b"_high", "_low", b"_low", "_margin_supported", b"_margin_supported", "_score", b"_score", "_standalone_device_seconds", b"_standalone_device_seconds", "billed_device_seconds", b"billed_device_seconds", "failed", b"failed", "gain", b"gain", "high", b"high", "hyperparameters", b"hyperparameters", "level", b"level", "low", b"low", "margin_supported", b"margin_supported", "parameters", b"parameters", "replicates", b"replicates", "score", b"score", "standalone_device_seconds", b"standalone_device_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_forgone", b"_forgone", "_gain", b"_gain", "_high", b"_high", "_low", b"_low", "_margin_supported", b"_margin_supported", "_score", b"_score", "_standalone_device_seconds", b"_standalone_device_seconds", "billed_device_seconds", b"billed_device_seconds", "failed", b"failed", "forgone", b"forgone", "gain", b"gain", "high", b"high", "hyperparameters", b"hyperparameters", "level", b"level", "low", b"low", "margin_supported", b"margin_supported", "parameters", b"parameters", "replicates", b"replicates", "score", b"score", "standalone_device_seconds", b"standalone_device_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__forgone: _TypeAlias = _typing.Literal["forgone"]  # noqa: Y015
+    _WhichOneofArgType__forgone: _TypeAlias = _typing.Literal["_forgone", b"_forgone"]  # noqa: Y015
     _WhichOneofReturnType__gain: _TypeAlias = _typing.Literal["gain"]  # noqa: Y015
     _WhichOneofArgType__gain: _TypeAlias = _typing.Literal["_gain", b"_gain"]  # noqa: Y015
     _WhichOneofReturnType__high: _TypeAlias = _typing.Literal["high"]  # noqa: Y015
@@ -206,6 +237,8 @@ class CurveLevel(_message.Message):
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
     _WhichOneofReturnType__standalone_device_seconds: _TypeAlias = _typing.Literal["standalone_device_seconds"]  # noqa: Y015
     _WhichOneofArgType__standalone_device_seconds: _TypeAlias = _typing.Literal["_standalone_device_seconds", b"_standalone_device_seconds"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__forgone) -> _WhichOneofReturnType__forgone | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__gain) -> _WhichOneofReturnType__gain | None: ...
     @_typing.overload
@@ -220,6 +253,277 @@ class CurveLevel(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__standalone_device_seconds) -> _WhichOneofReturnType__standalone_device_seconds | None: ...
 
 Global___CurveLevel: _TypeAlias = CurveLevel  # noqa: Y015
+
+@_typing.final
+class LevelProbabilities(_message.Message):
+    """Posterior chances of the measured levels to be the smallest that suffices."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def levels(self) -> _containers.RepeatedCompositeFieldContainer[Global___LevelProbability]: ...
+    def __init__(
+        self,
+        *,
+        levels: _abc.Iterable[Global___LevelProbability] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["levels", b"levels"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LevelProbabilities: _TypeAlias = LevelProbabilities  # noqa: Y015
+
+@_typing.final
+class LevelProbability(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVEL_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
+    level: _builtins.int
+    probability: _builtins.float
+    def __init__(
+        self,
+        *,
+        level: _builtins.int = ...,
+        probability: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["level", b"level", "probability", b"probability"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LevelProbability: _TypeAlias = LevelProbability  # noqa: Y015
+
+@_typing.final
+class Needed(_message.Message):
+    """How much measuring would likely settle an inconclusive verdict, at power .8."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLICATES_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    examples: _builtins.int
+    """Test examples in all, with the replicates that there are."""
+    reason: _builtins.str
+    """What is missing, in words; empty where nothing is."""
+    @_builtins.property
+    def replicates(self) -> Global___ReplicateRange:
+        """Replicates in all, at each level that the answer hangs on; absent where the
+        verdict stands, or where what is missing isn't replicates.
+        """
+
+    def __init__(
+        self,
+        *,
+        replicates: Global___ReplicateRange | None = ...,
+        examples: _builtins.int | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_examples", b"_examples", "_replicates", b"_replicates", "examples", b"examples", "replicates", b"replicates"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_examples", b"_examples", "_replicates", b"_replicates", "examples", b"examples", "reason", b"reason", "replicates", b"replicates"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__examples: _TypeAlias = _typing.Literal["examples"]  # noqa: Y015
+    _WhichOneofArgType__examples: _TypeAlias = _typing.Literal["_examples", b"_examples"]  # noqa: Y015
+    _WhichOneofReturnType__replicates: _TypeAlias = _typing.Literal["replicates"]  # noqa: Y015
+    _WhichOneofArgType__replicates: _TypeAlias = _typing.Literal["_replicates", b"_replicates"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__examples) -> _WhichOneofReturnType__examples | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__replicates) -> _WhichOneofReturnType__replicates | None: ...
+
+Global___Needed: _TypeAlias = Needed  # noqa: Y015
+
+@_typing.final
+class ReplicateRange(_message.Message):
+    """From where the estimated gains are right to where the larger levels gain
+    nothing. An end is absent where no number of replicates would do.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    low: _builtins.int
+    high: _builtins.int
+    def __init__(
+        self,
+        *,
+        low: _builtins.int | None = ...,
+        high: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "high", b"high", "low", b"low"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_high", b"_high", "_low", b"_low", "high", b"high", "low", b"low"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__high: _TypeAlias = _typing.Literal["high"]  # noqa: Y015
+    _WhichOneofArgType__high: _TypeAlias = _typing.Literal["_high", b"_high"]  # noqa: Y015
+    _WhichOneofReturnType__low: _TypeAlias = _typing.Literal["low"]  # noqa: Y015
+    _WhichOneofArgType__low: _TypeAlias = _typing.Literal["_low", b"_low"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__high) -> _WhichOneofReturnType__high | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__low) -> _WhichOneofReturnType__low | None: ...
+
+Global___ReplicateRange: _TypeAlias = ReplicateRange  # noqa: Y015
+
+@_typing.final
+class NextDoubling(_message.Message):
+    """What one more doubling above the largest measured level would gain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVEL_FIELD_NUMBER: _builtins.int
+    GAIN_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    BEATS_NO_GAIN_FIELD_NUMBER: _builtins.int
+    level: _builtins.float
+    """Twice the largest measured capacity."""
+    gain: _builtins.float
+    low: _builtins.float
+    high: _builtins.float
+    method: _builtins.str
+    beats_no_gain: _builtins.bool
+    """Whether it would have predicted the levels already seen better than "no
+    further gain" would have.
+    """
+    def __init__(
+        self,
+        *,
+        level: _builtins.float = ...,
+        gain: _builtins.float = ...,
+        low: _builtins.float = ...,
+        high: _builtins.float = ...,
+        method: _builtins.str = ...,
+        beats_no_gain: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beats_no_gain", b"beats_no_gain", "gain", b"gain", "high", b"high", "level", b"level", "low", b"low", "method", b"method"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NextDoubling: _TypeAlias = NextDoubling  # noqa: Y015
+
+@_typing.final
+class Costs(_message.Message):
+    """What capacity costs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TREND_FIELD_NUMBER: _builtins.int
+    LAST_WORTHWHILE_FIELD_NUMBER: _builtins.int
+    FIRST_WORTHLESS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def trend(self) -> Global___CostTrend: ...
+    @_builtins.property
+    def last_worthwhile(self) -> Global___CostStep:
+        """The step up to the sufficient level, and the one up from it."""
+
+    @_builtins.property
+    def first_worthless(self) -> Global___CostStep: ...
+    def __init__(
+        self,
+        *,
+        trend: Global___CostTrend | None = ...,
+        last_worthwhile: Global___CostStep | None = ...,
+        first_worthless: Global___CostStep | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_first_worthless", b"_first_worthless", "_last_worthwhile", b"_last_worthwhile", "_trend", b"_trend", "first_worthless", b"first_worthless", "last_worthwhile", b"last_worthwhile", "trend", b"trend"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_first_worthless", b"_first_worthless", "_last_worthwhile", b"_last_worthwhile", "_trend", b"_trend", "first_worthless", b"first_worthless", "last_worthwhile", b"last_worthwhile", "trend", b"trend"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__first_worthless: _TypeAlias = _typing.Literal["first_worthless"]  # noqa: Y015
+    _WhichOneofArgType__first_worthless: _TypeAlias = _typing.Literal["_first_worthless", b"_first_worthless"]  # noqa: Y015
+    _WhichOneofReturnType__last_worthwhile: _TypeAlias = _typing.Literal["last_worthwhile"]  # noqa: Y015
+    _WhichOneofArgType__last_worthwhile: _TypeAlias = _typing.Literal["_last_worthwhile", b"_last_worthwhile"]  # noqa: Y015
+    _WhichOneofReturnType__trend: _TypeAlias = _typing.Literal["trend"]  # noqa: Y015
+    _WhichOneofArgType__trend: _TypeAlias = _typing.Literal["_trend", b"_trend"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__first_worthless) -> _WhichOneofReturnType__first_worthless | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__last_worthwhile) -> _WhichOneofReturnType__last_worthwhile | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__trend) -> _WhichOneofReturnType__trend | None: ...
+
+Global___Costs: _TypeAlias = Costs  # noqa: Y015
+
+@_typing.final
+class CostTrend(_message.Message):
+    """cost = scale * capacity ^ exponent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPONENT_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    SCALE_FIELD_NUMBER: _builtins.int
+    UNIT_FIELD_NUMBER: _builtins.int
+    exponent: _builtins.float
+    low: _builtins.float
+    high: _builtins.float
+    scale: _builtins.float
+    unit: _builtins.str
+    """Such as "device-seconds"."""
+    def __init__(
+        self,
+        *,
+        exponent: _builtins.float = ...,
+        low: _builtins.float = ...,
+        high: _builtins.float = ...,
+        scale: _builtins.float = ...,
+        unit: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exponent", b"exponent", "high", b"high", "low", b"low", "scale", b"scale", "unit", b"unit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CostTrend: _TypeAlias = CostTrend  # noqa: Y015
+
+@_typing.final
+class CostStep(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BELOW_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    GAIN_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    MEASURED_FIELD_NUMBER: _builtins.int
+    below: _builtins.int
+    level: _builtins.int
+    gain: _builtins.float
+    """Absent where the level isn't measured."""
+    cost: _builtins.float
+    """What it adds, in the trend's unit."""
+    measured: _builtins.bool
+    """Whether both costs were measured; else the trend's are used."""
+    def __init__(
+        self,
+        *,
+        below: _builtins.int = ...,
+        level: _builtins.int = ...,
+        gain: _builtins.float | None = ...,
+        cost: _builtins.float = ...,
+        measured: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_gain", b"_gain", "gain", b"gain"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gain", b"_gain", "below", b"below", "cost", b"cost", "gain", b"gain", "level", b"level", "measured", b"measured"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__gain: _TypeAlias = _typing.Literal["gain"]  # noqa: Y015
+    _WhichOneofArgType__gain: _TypeAlias = _typing.Literal["_gain", b"_gain"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gain) -> _WhichOneofReturnType__gain | None: ...
+
+Global___CostStep: _TypeAlias = CostStep  # noqa: Y015
 
 @_typing.final
 class Curve(_message.Message):
@@ -241,6 +545,14 @@ class Curve(_message.Message):
     BASELINE_FIELD_NUMBER: _builtins.int
     UNMEASURED_FIELD_NUMBER: _builtins.int
     STATE_REASON_FIELD_NUMBER: _builtins.int
+    DESIGN_FIELD_NUMBER: _builtins.int
+    ALPHA_FIELD_NUMBER: _builtins.int
+    PER_FIELD_NUMBER: _builtins.int
+    LEVEL_PROBABILITIES_FIELD_NUMBER: _builtins.int
+    NEEDED_FIELD_NUMBER: _builtins.int
+    NEXT_DOUBLING_FIELD_NUMBER: _builtins.int
+    COSTS_FIELD_NUMBER: _builtins.int
+    KNEE_FIELD_NUMBER: _builtins.int
     search: _builtins.str
     learner: _builtins.str
     axis: _builtins.str
@@ -254,6 +566,16 @@ class Curve(_message.Message):
     baseline: _builtins.bool
     state_reason: _builtins.str
     """Why the search stopped, or failed."""
+    design: _builtins.str
+    """How the number of replicates came about: "sequential", "fixed", "resampled"
+    or "noise".
+    """
+    alpha: _builtins.float
+    """The share of verdicts that may be wrong."""
+    per: _builtins.str
+    """What is doubled; empty where it is the level."""
+    knee: _builtins.float
+    """Where the curve bends, for the eye and not the verdict."""
     @_builtins.property
     def levels(self) -> _containers.RepeatedCompositeFieldContainer[Global___CurveLevel]: ...
     @_builtins.property
@@ -268,6 +590,16 @@ class Curve(_message.Message):
     def unmeasured(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Levels of the declared ladder that were never measured."""
 
+    @_builtins.property
+    def level_probabilities(self) -> Global___LevelProbabilities:
+        """Absent where there are too few replicates for it."""
+
+    @_builtins.property
+    def needed(self) -> Global___Needed: ...
+    @_builtins.property
+    def next_doubling(self) -> Global___NextDoubling: ...
+    @_builtins.property
+    def costs(self) -> Global___Costs: ...
     def __init__(
         self,
         *,
@@ -287,13 +619,199 @@ class Curve(_message.Message):
         baseline: _builtins.bool = ...,
         unmeasured: _abc.Iterable[_builtins.int] | None = ...,
         state_reason: _builtins.str = ...,
+        design: _builtins.str = ...,
+        alpha: _builtins.float = ...,
+        per: _builtins.str = ...,
+        level_probabilities: Global___LevelProbabilities | None = ...,
+        needed: Global___Needed | None = ...,
+        next_doubling: Global___NextDoubling | None = ...,
+        costs: Global___Costs | None = ...,
+        knee: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_verdict", b"_verdict", "verdict", b"verdict"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_knee", b"_knee", "_level_probabilities", b"_level_probabilities", "_next_doubling", b"_next_doubling", "_verdict", b"_verdict", "costs", b"costs", "knee", b"knee", "level_probabilities", b"level_probabilities", "needed", b"needed", "next_doubling", b"next_doubling", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_verdict", b"_verdict", "analysis_version", b"analysis_version", "axis", b"axis", "baseline", b"baseline", "comparisons", b"comparisons", "direction", b"direction", "learner", b"learner", "levels", b"levels", "margin", b"margin", "metric", b"metric", "notes", b"notes", "search", b"search", "sequence", b"sequence", "state", b"state", "state_reason", b"state_reason", "unmeasured", b"unmeasured", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_knee", b"_knee", "_level_probabilities", b"_level_probabilities", "_next_doubling", b"_next_doubling", "_verdict", b"_verdict", "alpha", b"alpha", "analysis_version", b"analysis_version", "axis", b"axis", "baseline", b"baseline", "comparisons", b"comparisons", "costs", b"costs", "design", b"design", "direction", b"direction", "knee", b"knee", "learner", b"learner", "level_probabilities", b"level_probabilities", "levels", b"levels", "margin", b"margin", "metric", b"metric", "needed", b"needed", "next_doubling", b"next_doubling", "notes", b"notes", "per", b"per", "search", b"search", "sequence", b"sequence", "state", b"state", "state_reason", b"state_reason", "unmeasured", b"unmeasured", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__knee: _TypeAlias = _typing.Literal["knee"]  # noqa: Y015
+    _WhichOneofArgType__knee: _TypeAlias = _typing.Literal["_knee", b"_knee"]  # noqa: Y015
+    _WhichOneofReturnType__level_probabilities: _TypeAlias = _typing.Literal["level_probabilities"]  # noqa: Y015
+    _WhichOneofArgType__level_probabilities: _TypeAlias = _typing.Literal["_level_probabilities", b"_level_probabilities"]  # noqa: Y015
+    _WhichOneofReturnType__next_doubling: _TypeAlias = _typing.Literal["next_doubling"]  # noqa: Y015
+    _WhichOneofArgType__next_doubling: _TypeAlias = _typing.Literal["_next_doubling", b"_next_doubling"]  # noqa: Y015
     _WhichOneofReturnType__verdict: _TypeAlias = _typing.Literal["verdict"]  # noqa: Y015
     _WhichOneofArgType__verdict: _TypeAlias = _typing.Literal["_verdict", b"_verdict"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__knee) -> _WhichOneofReturnType__knee | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__level_probabilities) -> _WhichOneofReturnType__level_probabilities | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__next_doubling) -> _WhichOneofReturnType__next_doubling | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__verdict) -> _WhichOneofReturnType__verdict | None: ...
 
 Global___Curve: _TypeAlias = Curve  # noqa: Y015
+
+@_typing.final
+class LearnerComparison(_message.Message):
+    """Learners compared on the same replicates, each at its own sufficient level."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METRIC_FIELD_NUMBER: _builtins.int
+    MARGIN_FIELD_NUMBER: _builtins.int
+    CONTENDERS_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    GOOD_ENOUGH_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    metric: _builtins.str
+    margin: _builtins.float
+    """The least difference that matters, absolute."""
+    good_enough: _builtins.str
+    """The cheapest search shown to be not worse than the best by more than the
+    margin; empty where none is shown to be.
+    """
+    reason: _builtins.str
+    @_builtins.property
+    def contenders(self) -> _containers.RepeatedCompositeFieldContainer[Global___Contender]:
+        """The best mean first."""
+
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___Difference]:
+        """Of all pairs, in the contenders' order."""
+
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchGroup]:
+        """Searches that can't be told apart; one search may be in several groups."""
+
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        metric: _builtins.str = ...,
+        margin: _builtins.float = ...,
+        contenders: _abc.Iterable[Global___Contender] | None = ...,
+        differences: _abc.Iterable[Global___Difference] | None = ...,
+        groups: _abc.Iterable[Global___SearchGroup] | None = ...,
+        good_enough: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["contenders", b"contenders", "differences", b"differences", "good_enough", b"good_enough", "groups", b"groups", "margin", b"margin", "metric", b"metric", "notes", b"notes", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LearnerComparison: _TypeAlias = LearnerComparison  # noqa: Y015
+
+@_typing.final
+class Contender(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEARCH_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    SHOWN_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    COST_FIELD_NUMBER: _builtins.int
+    search: _builtins.str
+    level: _builtins.int
+    """The level that it is compared at; 1 where it has no axis."""
+    shown: _builtins.bool
+    """Whether that level was shown to suffice; else it only seems to."""
+    score: _builtins.float
+    """Mean over the common replicates, in the metric's units."""
+    cost: _builtins.float
+    """Mean device-seconds of a fit."""
+    def __init__(
+        self,
+        *,
+        search: _builtins.str = ...,
+        level: _builtins.int = ...,
+        shown: _builtins.bool = ...,
+        score: _builtins.float = ...,
+        cost: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost", b"_cost", "cost", b"cost"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost", b"_cost", "cost", b"cost", "level", b"level", "score", b"score", "search", b"search", "shown", b"shown"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cost: _TypeAlias = _typing.Literal["cost"]  # noqa: Y015
+    _WhichOneofArgType__cost: _TypeAlias = _typing.Literal["_cost", b"_cost"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost) -> _WhichOneofReturnType__cost | None: ...
+
+Global___Contender: _TypeAlias = Contender  # noqa: Y015
+
+@_typing.final
+class Difference(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BETTER_FIELD_NUMBER: _builtins.int
+    WORSE_FIELD_NUMBER: _builtins.int
+    REPLICATES_FIELD_NUMBER: _builtins.int
+    ESTIMATE_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    PRACTICALLY_EQUAL_FIELD_NUMBER: _builtins.int
+    PRACTICALLY_BETTER_FIELD_NUMBER: _builtins.int
+    better: _builtins.str
+    """The search with the better mean, and the other."""
+    worse: _builtins.str
+    replicates: _builtins.int
+    estimate: _builtins.float
+    """At least 0; all differences lie within their bounds with chance 1 - alpha."""
+    low: _builtins.float
+    high: _builtins.float
+    practically_equal: _builtins.float
+    """Posterior chances that they differ by less than the margin, and that the
+    better one is so by more; absent unless asked for.
+    """
+    practically_better: _builtins.float
+    def __init__(
+        self,
+        *,
+        better: _builtins.str = ...,
+        worse: _builtins.str = ...,
+        replicates: _builtins.int = ...,
+        estimate: _builtins.float = ...,
+        low: _builtins.float = ...,
+        high: _builtins.float = ...,
+        practically_equal: _builtins.float | None = ...,
+        practically_better: _builtins.float | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_practically_better", b"_practically_better", "_practically_equal", b"_practically_equal", "practically_better", b"practically_better", "practically_equal", b"practically_equal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_practically_better", b"_practically_better", "_practically_equal", b"_practically_equal", "better", b"better", "estimate", b"estimate", "high", b"high", "low", b"low", "practically_better", b"practically_better", "practically_equal", b"practically_equal", "replicates", b"replicates", "worse", b"worse"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__practically_better: _TypeAlias = _typing.Literal["practically_better"]  # noqa: Y015
+    _WhichOneofArgType__practically_better: _TypeAlias = _typing.Literal["_practically_better", b"_practically_better"]  # noqa: Y015
+    _WhichOneofReturnType__practically_equal: _TypeAlias = _typing.Literal["practically_equal"]  # noqa: Y015
+    _WhichOneofArgType__practically_equal: _TypeAlias = _typing.Literal["_practically_equal", b"_practically_equal"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__practically_better) -> _WhichOneofReturnType__practically_better | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__practically_equal) -> _WhichOneofReturnType__practically_equal | None: ...
+
+Global___Difference: _TypeAlias = Difference  # noqa: Y015
+
+@_typing.final
+class SearchGroup(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEARCHES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def searches(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        searches: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["searches", b"searches"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchGroup: _TypeAlias = SearchGroup  # noqa: Y015

@@ -714,6 +714,62 @@ class ListCurvesResponse(_message.Message):
 Global___ListCurvesResponse: _TypeAlias = ListCurvesResponse  # noqa: Y015
 
 @_typing.final
+class CompareSearchesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    METRIC_FIELD_NUMBER: _builtins.int
+    ROPE_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """A job's name."""
+    metric: _builtins.str
+    """What they are compared on; empty is what the job is judged on, else its
+    first search.
+    """
+    rope: _builtins.bool
+    """Also tell the chance that two differ by less than the margin (region of
+    practical equivalence).
+    """
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        metric: _builtins.str = ...,
+        rope: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metric", b"metric", "parent", b"parent", "rope", b"rope"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CompareSearchesRequest: _TypeAlias = CompareSearchesRequest  # noqa: Y015
+
+@_typing.final
+class CompareSearchesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COMPARISON_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def comparison(self) -> _returns_pb2.LearnerComparison:
+        """Absent where fewer than two searches can be compared."""
+
+    def __init__(
+        self,
+        *,
+        comparison: _returns_pb2.LearnerComparison | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_comparison", b"_comparison", "comparison", b"comparison"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_comparison", b"_comparison", "comparison", b"comparison"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__comparison: _TypeAlias = _typing.Literal["comparison"]  # noqa: Y015
+    _WhichOneofArgType__comparison: _TypeAlias = _typing.Literal["_comparison", b"_comparison"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__comparison) -> _WhichOneofReturnType__comparison | None: ...
+
+Global___CompareSearchesResponse: _TypeAlias = CompareSearchesResponse  # noqa: Y015
+
+@_typing.final
 class ListLearnersRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -85,6 +85,11 @@ class TunerServiceStub:
                 request_serializer=tuner_dot_v1_dot_tuner__service__pb2.ListCurvesRequest.SerializeToString,
                 response_deserializer=tuner_dot_v1_dot_tuner__service__pb2.ListCurvesResponse.FromString,
                 _registered_method=True)
+        self.CompareSearches = channel.unary_unary(
+                '/tuner.v1.TunerService/CompareSearches',
+                request_serializer=tuner_dot_v1_dot_tuner__service__pb2.CompareSearchesRequest.SerializeToString,
+                response_deserializer=tuner_dot_v1_dot_tuner__service__pb2.CompareSearchesResponse.FromString,
+                _registered_method=True)
         self.ListLearners = channel.unary_unary(
                 '/tuner.v1.TunerService/ListLearners',
                 request_serializer=tuner_dot_v1_dot_tuner__service__pb2.ListLearnersRequest.SerializeToString,
@@ -175,6 +180,13 @@ class TunerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompareSearches(self, request, context):
+        """Compares the job's searches, each at its own sufficient level.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListLearners(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -253,6 +265,11 @@ def add_TunerServiceServicer_to_server(servicer, server):
                     servicer.ListCurves,
                     request_deserializer=tuner_dot_v1_dot_tuner__service__pb2.ListCurvesRequest.FromString,
                     response_serializer=tuner_dot_v1_dot_tuner__service__pb2.ListCurvesResponse.SerializeToString,
+            ),
+            'CompareSearches': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareSearches,
+                    request_deserializer=tuner_dot_v1_dot_tuner__service__pb2.CompareSearchesRequest.FromString,
+                    response_serializer=tuner_dot_v1_dot_tuner__service__pb2.CompareSearchesResponse.SerializeToString,
             ),
             'ListLearners': grpc.unary_unary_rpc_method_handler(
                     servicer.ListLearners,
@@ -546,6 +563,33 @@ class TunerService:
             '/tuner.v1.TunerService/ListCurves',
             tuner_dot_v1_dot_tuner__service__pb2.ListCurvesRequest.SerializeToString,
             tuner_dot_v1_dot_tuner__service__pb2.ListCurvesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareSearches(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tuner.v1.TunerService/CompareSearches',
+            tuner_dot_v1_dot_tuner__service__pb2.CompareSearchesRequest.SerializeToString,
+            tuner_dot_v1_dot_tuner__service__pb2.CompareSearchesResponse.FromString,
             options,
             channel_credentials,
             insecure,

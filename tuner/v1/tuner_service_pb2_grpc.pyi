@@ -47,6 +47,8 @@ class TunerServiceStub:
     ListMeasurements: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.ListMeasurementsRequest, _tuner_service_pb2.ListMeasurementsResponse]
     ListPlanSteps: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.ListPlanStepsRequest, _tuner_service_pb2.ListPlanStepsResponse]
     ListCurves: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.ListCurvesRequest, _tuner_service_pb2.ListCurvesResponse]
+    CompareSearches: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.CompareSearchesRequest, _tuner_service_pb2.CompareSearchesResponse]
+    """Compares the job's searches, each at its own sufficient level."""
     ListLearners: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.ListLearnersRequest, _tuner_service_pb2.ListLearnersResponse]
     GetClusterStatus: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.GetClusterStatusRequest, _tuner_service_pb2.ClusterStatus]
     UploadBlob: _grpc.StreamUnaryMultiCallable[_tuner_service_pb2.UploadBlobRequest, _tuner_service_pb2.UploadBlobResponse]
@@ -73,6 +75,8 @@ class TunerServiceAsyncStub(TunerServiceStub):
     ListMeasurements: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.ListMeasurementsRequest, _tuner_service_pb2.ListMeasurementsResponse]  # type: ignore[assignment]
     ListPlanSteps: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.ListPlanStepsRequest, _tuner_service_pb2.ListPlanStepsResponse]  # type: ignore[assignment]
     ListCurves: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.ListCurvesRequest, _tuner_service_pb2.ListCurvesResponse]  # type: ignore[assignment]
+    CompareSearches: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.CompareSearchesRequest, _tuner_service_pb2.CompareSearchesResponse]  # type: ignore[assignment]
+    """Compares the job's searches, each at its own sufficient level."""
     ListLearners: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.ListLearnersRequest, _tuner_service_pb2.ListLearnersResponse]  # type: ignore[assignment]
     GetClusterStatus: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.GetClusterStatusRequest, _tuner_service_pb2.ClusterStatus]  # type: ignore[assignment]
     UploadBlob: _aio.StreamUnaryMultiCallable[_tuner_service_pb2.UploadBlobRequest, _tuner_service_pb2.UploadBlobResponse]  # type: ignore[assignment]
@@ -156,6 +160,14 @@ class TunerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tuner_service_pb2.ListCurvesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tuner_service_pb2.ListCurvesResponse, _abc.Awaitable[_tuner_service_pb2.ListCurvesResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def CompareSearches(
+        self,
+        request: _tuner_service_pb2.CompareSearchesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tuner_service_pb2.CompareSearchesResponse, _abc.Awaitable[_tuner_service_pb2.CompareSearchesResponse]]:
+        """Compares the job's searches, each at its own sufficient level."""
 
     @_abc_1.abstractmethod
     def ListLearners(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from collections.abc import Iterable, Iterator
+from typing import Literal, cast
 
-from tuner.curve import Curve, CurveLevel, Gain, SearchState, Verdict, VerdictOutcome
+from tuner.curve import Curve, CurveLevel, SearchState, Verdict, VerdictOutcome
 from tuner.v1 import returns_pb2 as pb
+from tuner.wire import steps
 from tuner.wire.record import (
     comparison_from_wire,
     comparison_to_wire,
@@ -14,11 +16,11 @@ from tuner.wire.record import (
 )
 from tuner.wire.spec import DIRECTIONS, direction_name, setting_from_wire, setting_to_wire
 
-_OPTIONAL = ("score", "low", "high", "margin_supported", "standalone_device_seconds")
+_OPTIONAL = ("score", "low", "high", "margin_supported", "standalone_device_seconds", "forgone")
 
 
 def curve_to_wire(curve: Curve) -> pb.Curve:
-    """Returns the curve as a message."""
+    """Returns the curve, whose levels are whole numbers, as a message."""
     verdict = None
     if curve.verdict is not None:
         verdict = pb.Verdict(
@@ -28,6 +30,15 @@ def curve_to_wire(curve: Curve) -> pb.Curve:
             not_excluded=map(int, curve.verdict.not_excluded),
             missing=curve.verdict.missing,
         )
+    probabilities = None
+    if curve.level_probabilities is not None:
+        probabilities = pb.LevelProbabilities(
+            levels=[
+                pb.LevelProbability(level=int(level), probability=probability)
+                for level, probability in curve.level_probabilities.items()
+            ]
+        )
+    following = curve.next_doubling
     return pb.Curve(
         search=curve.search,
         learner=curve.learner,
@@ -45,6 +56,14 @@ def curve_to_wire(curve: Curve) -> pb.Curve:
         state_reason=curve.state_reason,
         baseline=curve.baseline,
         unmeasured=map(int, curve.unmeasured),
+        design=curve.design,
+        alpha=curve.alpha,
+        per=curve.per,
+        level_probabilities=probabilities,
+        needed=steps.needed_to_wire(curve.needed),
+        next_doubling=None if following is None else steps.next_doubling_to_wire(following),
+        costs=steps.costs_to_wire(curve.costs),
+        knee=curve.knee,
     )
 
 
@@ -53,6 +72,7 @@ def _level_to_wire(row: CurveLevel) -> pb.CurveLevel:
         level=int(row.level),
         replicates=row.replicates,
         failed=row.failed,
+        gain=None if row.gain is None else steps.gain_to_wire(row.gain),
         billed_device_seconds=row.billed_device_seconds,
         parameters=row.parameters,
         hyperparameters=setting_to_wire(row.setting),
@@ -61,21 +81,11 @@ def _level_to_wire(row: CurveLevel) -> pb.CurveLevel:
         value = getattr(row, name)
         if value is not None:
             setattr(message, name, value)
-    if row.gain is not None:
-        gain = row.gain
-        message.gain.CopyFrom(
-            pb.Gain(
-                estimate=gain.estimate,
-                low=gain.low,
-                high=gain.high,
-                per_doubling=gain.per_doubling,
-            )
-        )
     return message
 
 
 def curve_from_wire(message: pb.Curve) -> Curve:
-    """Returns the curve."""
+    """Returns the curve. What an older coordinator doesn't tell is at its default."""
     verdict = None
     if message.HasField("verdict"):
         v = message.verdict
@@ -86,6 +96,14 @@ def curve_from_wire(message: pb.Curve) -> Curve:
             not_excluded=tuple(v.not_excluded),
             missing=tuple(v.missing),
         )
+    probabilities: dict[float, float] | None = None
+    if message.HasField("level_probabilities"):
+        probabilities = {
+            entry.level: entry.probability for entry in message.level_probabilities.levels
+        }
+    following = None
+    if message.HasField("next_doubling"):
+        following = steps.next_doubling_from_wire(message.next_doubling)
     direction = cast(Literal["minimize", "maximize"], direction_name(message.direction))
     return Curve(
         search=message.search,
@@ -94,7 +112,7 @@ def curve_from_wire(message: pb.Curve) -> Curve:
         metric=message.metric,
         direction=direction,
         margin=message.margin,
-        levels=tuple(_level_from_wire(row) for row in message.levels),
+        levels=tuple(_levels_from_wire(message.levels)),
         verdict=verdict,
         comparisons=tuple(comparison_from_wire(c) for c in message.comparisons),
         notes=tuple(message.notes),
@@ -104,26 +122,32 @@ def curve_from_wire(message: pb.Curve) -> Curve:
         state_reason=message.state_reason,
         sequence=message.sequence,
         analysis_version=message.analysis_version,
+        design=message.design or Curve.design,
+        alpha=message.alpha or Curve.alpha,
+        per=message.per,
+        level_probabilities=probabilities,
+        needed=steps.needed_from_wire(message.needed),
+        next_doubling=following,
+        costs=steps.costs_from_wire(message.costs),
+        **steps.present(message, ("knee",)),
     )
 
 
-def _level_from_wire(message: pb.CurveLevel) -> CurveLevel:
-    optional: dict[str, Any] = {
-        name: getattr(message, name)
-        for name in _OPTIONAL
-        if message.HasField(name)  # type: ignore[arg-type]
-    }
-    gain = None
-    if message.HasField("gain"):
-        g = message.gain
-        gain = Gain(g.estimate, g.low, g.high, g.per_doubling)
-    return CurveLevel(
-        level=message.level,
-        replicates=message.replicates,
-        failed=message.failed,
-        gain=gain,
-        billed_device_seconds=message.billed_device_seconds,
-        parameters=message.parameters,
-        setting=setting_from_wire(message.hyperparameters),
-        **optional,
-    )
+def _levels_from_wire(messages: Iterable[pb.CurveLevel]) -> Iterator[CurveLevel]:
+    below = 0  # the measured level below
+    for message in messages:
+        gain = None
+        if message.HasField("gain"):
+            gain = steps.gain_from_wire(message.gain, message.level, below)
+        if message.HasField("score"):
+            below = message.level
+        yield CurveLevel(
+            level=message.level,
+            replicates=message.replicates,
+            failed=message.failed,
+            gain=gain,
+            billed_device_seconds=message.billed_device_seconds,
+            parameters=message.parameters,
+            setting=setting_from_wire(message.hyperparameters),
+            **steps.present(message, _OPTIONAL),
+        )
