@@ -1,4 +1,4 @@
-"""Returns curves of the record, computed in processes of their own and kept for a while."""
+"""Curves and comparisons of the record, computed in processes of their own and kept a while."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import os
 import signal
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from typing import TypeVar
 
 import structlog
 
 from services.coordinator.store.base import Store
 from services.coordinator.store.rows import JobRow
 from tuner import returns
-from tuner.curve import Curve, Question
+from tuner.curve import Curve, LearnerComparison, Question
 from tuner.jobs import SearchStatus
 from tuner.record import Measurement
 from tuner.wire.names import JobName
@@ -31,6 +32,9 @@ MAX_KEPT = 512
 _READS = 3
 
 _Key = tuple[JobName, str, int, str]
+_ComparisonKey = tuple[JobName, str, bool, int, str]
+_Answer = TypeVar("_Answer")
+_Kept = TypeVar("_Kept")
 
 
 def _begin() -> None:
@@ -63,14 +67,25 @@ def _compute(
     )
 
 
+def _compare(
+    questions: Sequence[Question],
+    measurements: Sequence[Measurement],
+    metric: str,
+    margin: float,
+    rope: bool,
+) -> LearnerComparison | None:
+    return returns.compare_record(questions, measurements, metric=metric, margin=margin, rope=rope)
+
+
 class Curves:
-    """Makes curves. They follow from the record, so none is ever out of date."""
+    """Makes curves and comparisons. They follow from the record: none is ever out of date."""
 
     def __init__(self, store: Store) -> None:
         """Starts no process before the first curve is asked for."""
         self._store = store
         self._pool: ProcessPoolExecutor | None = None
         self._kept: OrderedDict[_Key, Curve] = OrderedDict()
+        self._compared: OrderedDict[_ComparisonKey, LearnerComparison | None] = OrderedDict()
 
     def close(self) -> None:
         """Ends the processes."""
@@ -91,12 +106,39 @@ class Curves:
         job, measurements, billed = await asyncio.to_thread(self._read, job, key)
         search = next(row for row in job.searches if row.key == key)
         curve = await self._run(
-            job.spec.question(key), measurements, search, billed, job.last_sequence
+            _compute, job.spec.question(key), measurements, search, billed, job.last_sequence
         )
-        self._kept[job.name, key, job.last_sequence, version] = curve
-        while len(self._kept) > MAX_KEPT:
-            self._kept.popitem(last=False)
+        _keep(self._kept, (job.name, key, job.last_sequence, version), curve)
         return curve
+
+    async def comparison(self, job: JobRow, metric: str, rope: bool) -> LearnerComparison | None:
+        """Returns how the job's searches compare, from the record as it stands now.
+
+        Args:
+            job: The job.
+            metric: What they are compared on; one of the catalog's.
+            rope: Whether to tell the chance that two differ by less than the margin.
+
+        Returns:
+            The comparison; None where fewer than two searches can be compared.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        wanted = (job.name, metric, rope, job.last_sequence, returns.ANALYSIS_VERSION)
+        if wanted in self._compared:
+            self._compared.move_to_end(wanted)
+            return self._compared[wanted]
+        # Read after its number: should it have grown, the answer holds a little more.
+        measurements, _position = await asyncio.to_thread(self._store.measurements, job.name)
+        comparison = None
+        if len({row.search for row in measurements}) > 1:
+            questions = [job.spec.question(search.key) for search in job.spec.all_searches()]
+            comparison = await self._run(
+                _compare, questions, measurements, metric, job.spec.margin, rope
+            )
+        _keep(self._compared, wanted, comparison)
+        return comparison
 
     def _read(self, job: JobRow, key: str) -> tuple[JobRow, list[Measurement], dict[int, float]]:
         """Reads the record at one sequence.
@@ -115,26 +157,18 @@ class Curves:
         by_level = {level: s for (search, level), s in billed.items() if search == key}
         return job, measurements, by_level
 
-    async def _run(
-        self,
-        question: Question,
-        measurements: Sequence[Measurement],
-        search: SearchStatus,
-        billed: Mapping[int, float],
-        sequence: int,
-    ) -> Curve:
+    async def _run(self, compute: Callable[..., _Answer], *work: object) -> _Answer:
         loop = asyncio.get_running_loop()
-        work = (question, measurements, search, billed, sequence)
         pool = self._processes()
         try:
-            return await loop.run_in_executor(pool, _compute, *work)
+            return await loop.run_in_executor(pool, compute, *work)
         except BrokenProcessPool:
             # Several calls may meet the same broken pool; the first replaces it.
             if self._pool is pool:
-                log.warning("a curve's process died; trying once more in a new one")
+                log.warning("a process of curves died; trying once more in a new one")
                 self.close()
                 self._pool = None
-            return await loop.run_in_executor(self._processes(), _compute, *work)
+            return await loop.run_in_executor(self._processes(), compute, *work)
 
     def _processes(self) -> ProcessPoolExecutor:
         if self._pool is None:
@@ -143,3 +177,9 @@ class Curves:
                 WORKERS, mp_context=multiprocessing.get_context("spawn"), initializer=_begin
             )
         return self._pool
+
+
+def _keep(kept: OrderedDict[_Kept, _Answer], key: _Kept, answer: _Answer) -> None:
+    kept[key] = answer
+    while len(kept) > MAX_KEPT:
+        kept.popitem(last=False)

@@ -10,13 +10,29 @@ import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tuner import catalog
-from tuner.curve import Curve, CurveLevel, Gain, SearchState, Verdict, VerdictOutcome
+from tuner.curve import (
+    Contender,
+    Costs,
+    CostStep,
+    CostTrend,
+    Curve,
+    CurveLevel,
+    Difference,
+    Gain,
+    LearnerComparison,
+    Needed,
+    NextDoubling,
+    SearchState,
+    Verdict,
+    VerdictOutcome,
+)
 from tuner.errors import Status, TunerError
 from tuner.record import Measurement, Outcome, Phase, PlanStep, StepKind, make_setting
 from tuner.spec import JobSpec
 from tuner.v1 import returns_pb2, tuner_service_pb2_grpc
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.catalog import learner_to_wire
+from tuner.wire.comparison import comparison_to_wire
 from tuner.wire.curve import curve_to_wire
 from tuner.wire.errors import to_status
 from tuner.wire.record import measurement_to_wire, step_to_wire
@@ -53,7 +69,7 @@ def make_curves() -> list[Curve]:
         "minimize",
         0.02,
         levels=(
-            CurveLevel(1, 4, 0, 0.10, 0.08, 0.12, None, 0.05, 1.25, 20.0, 1200, rate),
+            CurveLevel(1, 4, 0, 0.10, 0.08, 0.12, None, 0.05, 1.25, 20.0, 1200, rate, INF),
             CurveLevel(
                 2,
                 4,
@@ -61,12 +77,13 @@ def make_curves() -> list[Curve]:
                 0.04,
                 0.03,
                 0.05,
-                Gain(1, 2, 0.06, 0.04, 0.08, 1),
+                Gain(1, 2, 0.06, 0.04, 0.08, 1, 2.0, 172.8),
                 0.01,
                 2.5,
                 40.0,
                 9000,
                 rate,
+                0.012,
             ),
             CurveLevel(
                 4,
@@ -75,7 +92,7 @@ def make_curves() -> list[Curve]:
                 0.039,
                 -INF,
                 INF,
-                Gain(2, 4, 0.001, -INF, INF, 1),
+                Gain(2, 4, 0.001, -INF, INF, 1, 2.0, 1.44),
                 None,
                 5.0,
                 80.0,
@@ -90,6 +107,13 @@ def make_curves() -> list[Curve]:
         state_reason="The verdict is reached.",
         sequence=9,
         analysis_version="1",
+        level_probabilities={1: 0.01, 2: 0.93, 4: 0.06},
+        next_doubling=NextDoubling(8, 0.0004, -0.011, 0.012, "log-linear", False),
+        costs=Costs(
+            CostTrend(1.0, -INF, INF, 1.25, "device-seconds"),
+            last_worthwhile=CostStep(1, 2, 0.06, 1.25, True),
+            first_worthless=CostStep(2, 4, 0.001, 2.5, True),
+        ),
     )
     forest = Curve(
         "forest/trees",
@@ -109,6 +133,7 @@ def make_curves() -> list[Curve]:
             (4, 16),
             ("about 9 more replicates at 16",),
         ),
+        needed=Needed((13, None), None, "4 against 16 hangs on its replicates."),
         state=SearchState.CONCLUDED,
     )
     baseline = Curve(
@@ -124,6 +149,28 @@ def make_curves() -> list[Curve]:
         state=SearchState.CONCLUDED,
     )
     return [baseline, forest, cnn]  # not in the spec's order, on purpose
+
+
+def make_comparison() -> LearnerComparison:
+    """Two that can't be told apart, of which the cheaper is good enough."""
+    return LearnerComparison(
+        metric="error",
+        margin=0.02,
+        contenders=(
+            Contender("cnn/depth", 2, True, 0.04, 2.5),
+            Contender("perceptron", 1, False, 0.08, 0.5),
+            Contender("forest/trees", 4, False, 0.2, None),
+        ),
+        differences=(
+            Difference("cnn/depth", "perceptron", 4, 0.04, -0.01, 0.09, 0.2, 0.8),
+            Difference("cnn/depth", "forest/trees", 4, 0.16, 0.1, 0.22),
+            Difference("perceptron", "forest/trees", 4, 0.12, 0.06, INF),
+        ),
+        groups=(("cnn/depth", "perceptron"), ("forest/trees",)),
+        good_enough="cnn/depth",
+        reason="cnn/depth is the cheapest shown to be within 0.02 of the best.",
+        notes=("Four replicates are few.",),
+    )
 
 
 def make_measurement(search: str, level: int, replicate: int, error: float) -> Measurement:
@@ -177,6 +224,7 @@ class Double(tuner_service_pb2_grpc.TunerServiceServicer):
 
     Attributes:
         failing: How often the next calls answer UNAVAILABLE, by method.
+        old: Whether it is too old to compare searches.
         cut: After how many events the next streams break off, one each.
         calls: What was called, how often.
         requests: Every CreateJob request, retries too.
@@ -184,6 +232,8 @@ class Double(tuner_service_pb2_grpc.TunerServiceServicer):
 
     token: str = ""
     end: str = "SUCCEEDED"
+    old: bool = False
+    compared: list[pb.CompareSearchesRequest] = field(default_factory=list)
     failing: Counter = field(default_factory=Counter)
     cut: list[int] = field(default_factory=list)
     calls: Counter = field(default_factory=Counter)
@@ -283,6 +333,13 @@ class Double(tuner_service_pb2_grpc.TunerServiceServicer):
         curves, token = _page([curve_to_wire(c) for c in make_curves()], request.page_token)
         return pb.ListCurvesResponse(curves=curves, next_page_token=token)
 
+    def CompareSearches(self, request, context):
+        self._enter("CompareSearches", context)
+        if self.old:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+        self.compared.append(request)
+        return pb.CompareSearchesResponse(comparison=comparison_to_wire(make_comparison()))
+
     def _measurements(self, search):
         found = [make_measurement("cnn/depth", 1, i, 0.1 + i / 100) for i in range(3)]
         found += [make_measurement("forest/trees", 4, i, 0.2) for i in range(2)]
@@ -375,4 +432,12 @@ def serve(double: Double) -> tuple[grpc.Server, str]:
     return server, f"127.0.0.1:{port}"
 
 
-__all__ = ["Double", "make_curves", "make_events", "make_spec", "returns_pb2", "serve"]
+__all__ = [
+    "Double",
+    "make_comparison",
+    "make_curves",
+    "make_events",
+    "make_spec",
+    "returns_pb2",
+    "serve",
+]

@@ -3,13 +3,14 @@
 import time
 
 import pytest
-from coordinator_double import make_spec, serve
+from coordinator_double import make_comparison, make_spec, serve
 
 from tuner import Client, JobSpec, TunerError
 from tuner.client import JobState, JobStateChanged
 from tuner.client.transport import Backoff
 from tuner.errors import Status
 from tuner.record import Measurement, PlanStep
+from tuner.v1 import tuner_service_pb2 as pb
 
 
 @pytest.fixture
@@ -171,6 +172,36 @@ def test_result_waits_and_holds_curves_by_key(client, double):
     assert result.curves["cnn/depth"].verdict.level == 2
     assert result.spent_device_seconds == 146.0
     assert result.to_dict()["searches"][0]["learner"] == "cnn"
+
+
+def test_searches_are_compared_on_what_is_asked(client, double):
+    job = client.submit(make_spec())
+    assert job.compare("brier", rope=True) == make_comparison()
+    assert (double.compared[0].metric, double.compared[0].rope) == ("brier", True)
+    assert job.result().comparison == job.snapshot().comparison == make_comparison()
+    assert (double.compared[-1].metric, double.compared[-1].rope) == ("", False)
+
+
+def test_no_two_searches_to_compare_are_no_comparison(client, double, monkeypatch):
+    monkeypatch.setattr(double, "CompareSearches", lambda r, c: pb.CompareSearchesResponse())
+    server, address = serve(double)
+    with Client(address) as other:
+        assert other.submit(make_spec()).result().comparison is None
+    server.stop(None).wait()
+
+
+def test_an_older_coordinator_gives_its_curves_without_a_comparison(client, double):
+    double.old = True
+    job = client.submit(make_spec())
+    result = job.result()
+    assert result.comparison is None
+    assert set(result.curves) == {"cnn/depth", "forest/trees", "perceptron"}
+    with pytest.raises(TunerError) as caught:
+        job.compare()
+    assert caught.value.status is Status.UNIMPLEMENTED
+    double.old = False
+    double.failing["CompareSearches"] = 1  # what passes is tried again, and not passed over
+    assert job.result().comparison is not None
 
 
 def test_logs_are_taken_up_where_they_broke_off(client, double):

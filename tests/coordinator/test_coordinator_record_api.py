@@ -215,6 +215,20 @@ async def test_curves_follow_the_record(house: House) -> None:
     assert after[1].state_reason == "that is that"
 
 
+async def test_searches_are_compared_only_on_what_is_measured(house: House) -> None:
+    job = await house.create(searches=TWO)
+    request = pb.CompareSearchesRequest(parent=job.name)
+    answer = await house.stub.CompareSearches(request, metadata=AUTH)
+    assert not answer.HasField("comparison")
+    request.metric = "beauty"
+    error = await refusal(house.stub.CompareSearches(request, metadata=AUTH))
+    assert error.violations[0].field == "metric"
+    assert "brier" in error.violations[0].problem
+    request = pb.CompareSearchesRequest(parent="namespaces/default/jobs/none")
+    error = await refusal(house.stub.CompareSearches(request, metadata=AUTH))
+    assert error.status is Status.NOT_FOUND
+
+
 async def test_a_curves_dead_process_is_replaced(house: House) -> None:
     job, runner, _ = await recorded(house)
     request = pb.ListCurvesRequest(parent=job.name)

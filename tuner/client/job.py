@@ -9,12 +9,13 @@ from dataclasses import replace
 from tuner.client.paging import paged
 from tuner.client.result import Result
 from tuner.client.transport import Backoff, Transport
-from tuner.curve import Curve
+from tuner.curve import Curve, LearnerComparison
 from tuner.errors import Status, TunerError
 from tuner.jobs import Event, JobState, JobStateChanged, JobStatus, Trial
 from tuner.record import Measurement, PlanStep
 from tuner.spec import JobSpec
 from tuner.v1 import tuner_service_pb2 as pb
+from tuner.wire.comparison import comparison_from_wire
 from tuner.wire.curve import curve_from_wire
 from tuner.wire.jobs import event_from_wire, job_from_wire, trial_from_wire
 from tuner.wire.record import measurement_from_wire, step_from_wire
@@ -96,11 +97,12 @@ class Job:
     def result(self, timeout: float | None = None) -> Result:
         """Waits for the job to end and returns what it found. Raises as `wait` does."""
         self.wait(timeout)
-        return Result(self.status, self.curves())
+        return self._found()
 
     def snapshot(self) -> Result:
         """Returns what the job has found so far, without waiting."""
-        return Result(self.refresh(), self.curves())
+        self.refresh()
+        return self._found()
 
     def curves(self) -> dict[str, Curve]:
         """Returns the returns curves so far, by their searches' keys."""
@@ -112,6 +114,26 @@ class Job:
             lambda response: response.curves,
         )
         return {message.search: curve_from_wire(message) for message in found}
+
+    def compare(self, metric: str = "", rope: bool = False) -> LearnerComparison | None:
+        """Returns how the job's searches compare, each at its own sufficient level.
+
+        Args:
+            metric: What they are compared on; what the job is judged on where
+                omitted, else its first search.
+            rope: Also tell the chance that two differ by less than the margin
+                (region of practical equivalence).
+
+        Returns:
+            The comparison; None while there are no two searches to compare.
+
+        Raises:
+            TunerError: INVALID_ARGUMENT where there is no such metric;
+                UNIMPLEMENTED where the coordinator is too old to know the call.
+        """
+        request = pb.CompareSearchesRequest(parent=self.name, metric=metric, rope=rope)
+        answer = self._transport.call(self._transport.stub.CompareSearches, request)
+        return comparison_from_wire(answer.comparison) if answer.HasField("comparison") else None
 
     def trials(self, search: str = "") -> list[Trial]:
         """Returns every candidate with its measurements, of one search or of all."""
@@ -191,6 +213,15 @@ class Job:
     def delete(self) -> None:
         """Removes the job, which must have ended, with its record."""
         self._transport.call(self._transport.stub.DeleteJob, pb.DeleteJobRequest(name=self.name))
+
+    def _found(self) -> Result:
+        try:
+            comparison = self.compare()
+        except TunerError as error:
+            if error.status is not Status.UNIMPLEMENTED:
+                raise
+            comparison = None  # an older coordinator, whose curves are still worth having
+        return Result(self.status, self.curves(), comparison)
 
     def _events(self, after: int, deadline: float | None) -> Iterator[Event]:
         backoff = Backoff(RESUME_SECONDS)

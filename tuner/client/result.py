@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tuner.curve import Curve
+from tuner.curve import Curve, LearnerComparison
 from tuner.jobs import JobState, JobStatus
 from tuner.report import to_dict
 
@@ -18,10 +18,12 @@ class Result:
     Attributes:
         job: The job as the coordinator told it.
         curves: The returns curves by their searches' keys, the baseline's too.
+        comparison: How its searches compare; None where no two can be compared.
     """
 
     job: JobStatus
     curves: Mapping[str, Curve]
+    comparison: LearnerComparison | None = None
 
     @property
     def state(self) -> JobState:

@@ -1,4 +1,4 @@
-"""Calls that read a job's record: trials, measurements, plan steps, curves."""
+"""Calls that read a job's record: trials, measurements, plan steps, curves, a comparison."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from services.coordinator.store.rows import JobRow
 from tuner.errors import invalid
 from tuner.jobs import Trial
 from tuner.record import Measurement, Phase, Setting
+from tuner.spec.search import known_metric
 from tuner.v1 import tuner_service_pb2 as pb
+from tuner.wire.comparison import comparison_to_wire
 from tuner.wire.curve import curve_to_wire
 from tuner.wire.jobs import trial_to_wire
 from tuner.wire.names import JobName
@@ -111,6 +113,20 @@ class RecordCalls:
             next_page_token=make_token(str(end), "curves", request.parent)
             if end < len(keys)
             else "",
+        )
+
+    async def CompareSearches(
+        self, request: pb.CompareSearchesRequest, context: Context
+    ) -> pb.CompareSearchesResponse:
+        """Answers CompareSearches; without a comparison while there are no two to compare."""
+        job = await self._job(request.parent, "")
+        try:
+            metric = known_metric(request.metric) or job.spec.metric or job.spec.searches[0].metric
+        except ValueError as error:
+            raise invalid("metric", str(error)) from error
+        comparison = await self._curves.comparison(job, metric, request.rope)
+        return pb.CompareSearchesResponse(
+            comparison=None if comparison is None else comparison_to_wire(comparison)
         )
 
     async def _job(self, parent: str, search: str) -> JobRow:
