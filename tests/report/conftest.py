@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "client"))
 
-from coordinator_double import make_curves, make_spec
+from coordinator_double import make_comparison, make_curves, make_spec
 
 from tuner.client import JobState, JobStatus, Result
 
@@ -21,4 +21,4 @@ def result():
         "all searches concluded",
         billed_device_seconds=146.0,
     )
-    return Result(job, {curve.search: curve for curve in make_curves()})
+    return Result(job, {curve.search: curve for curve in make_curves()}, make_comparison())

@@ -10,8 +10,20 @@ import yaml
 from rich.console import Console
 
 from tuner import JobSpec, report
-from tuner.curve import SearchState, Verdict, VerdictOutcome
-from tuner.report import naming
+from tuner.curve import (
+    Costs,
+    CostStep,
+    CostTrend,
+    Curve,
+    CurveLevel,
+    Gain,
+    Needed,
+    NextDoubling,
+    SearchState,
+    Verdict,
+    VerdictOutcome,
+)
+from tuner.report import naming, objects, sentences, tables
 from tuner.report.advice import advice
 from tuner.report.specs import spec_as_yaml
 from tuner.spec import BlobFile, Dataset
@@ -43,12 +55,104 @@ def test_the_object_has_the_keys_that_are_promised(result):
         "failed": 1,
         "gain": {"estimate": 0.06, "low": 0.04, "high": 0.08, "per_doubling": 0.06},
         "margin_supported": 0.01,
+        "forgone": 0.012,
         "cost_device_seconds": 2.5,
         "billed_device_seconds": 40.0,
         "parameters": 9000,
         "hyperparameters": {"dropout": 0.1, "learning_rate": 0.00312345},
     }
     assert search["levels"][0]["gain"] is None
+
+
+def test_the_object_tells_gains_costs_chances_and_what_comes_next(result):
+    search, other = report.to_dict(result)["searches"]
+    assert search["gains"] == [
+        {
+            "from": 1,
+            "to": 2,
+            "gain": 0.06,
+            "low": 0.04,
+            "high": 0.08,
+            "per_doubling": 0.06,
+            "cost_ratio": 2.0,
+            "gain_per_cost": 172.8,
+        },
+        {
+            "from": 2,
+            "to": 4,
+            "gain": 0.001,
+            "low": None,
+            "high": None,
+            "per_doubling": 0.001,
+            "cost_ratio": 2.0,
+            "gain_per_cost": 1.44,
+        },
+    ]
+    assert search["level_probabilities"] == {"1": 0.01, "2": 0.93, "4": 0.06}
+    assert search["needed"] == {"replicates": None, "examples": None, "reason": ""}
+    assert search["next_doubling"] == {
+        "level": 8,
+        "gain": 0.0004,
+        "low": -0.011,
+        "high": 0.012,
+        "method": "log-linear",
+        "beats_no_gain": False,
+    }
+    assert search["costs"] == {
+        "trend": {
+            "exponent": 1.0,
+            "low": None,
+            "high": None,
+            "scale": 1.25,
+            "unit": "device-seconds",
+        },
+        "last_worthwhile": {"from": 1, "to": 2, "gain": 0.06, "cost": 1.25, "measured": True},
+        "first_worthless": {"from": 2, "to": 4, "gain": 0.001, "cost": 2.5, "measured": True},
+    }
+    assert (search["design"], search["alpha"], search["per"]) == ("sequential", 0.05, "")
+    assert other["needed"]["replicates"] == [13, None]
+    assert other["level_probabilities"] is None
+    assert other["next_doubling"] is None
+    assert other["costs"] == {"trend": None, "last_worthwhile": None, "first_worthless": None}
+
+
+def test_the_object_tells_how_learners_compare(result):
+    got = report.to_dict(result)["comparison"]
+    assert [c["search"] for c in got["contenders"]] == ["cnn/depth", "perceptron", "forest/trees"]
+    assert got["contenders"][2]["cost"] is None
+    assert [d["apart"] for d in got["differences"]] == [False, True, True]
+    assert got["differences"][2]["high"] is None
+    assert got["groups"] == [["cnn/depth", "perceptron"], ["forest/trees"]]
+    assert got["good_enough"] == "cnn/depth"
+    assert report.to_dict(replace(result, comparison=None))["comparison"] is None
+
+
+def test_whole_levels_are_written_without_a_point_and_others_as_they_are(result):
+    levels = tuple(
+        CurveLevel(k, 4, 0, 0.5 - k / 100, gain=Gain(k / 2, k, 0.1, 0.0, 0.2, 1))
+        for k in (0.39, 4.0)
+    )
+    curve = Curve(
+        "flops",
+        "",
+        "flops",
+        "error",
+        "minimize",
+        0.01,
+        levels,
+        Verdict(VerdictOutcome.PLATEAUED, 4.0, "because"),
+        level_probabilities={0.39: 0.2, 4.0: 0.8},
+    )
+    got = objects.curve_to_dict(curve)
+    assert json.dumps([row["level"] for row in got["levels"]]) == "[0.39, 4]"
+    assert got["level_probabilities"] == {"0.39": 0.2, "4": 0.8}
+    assert json.dumps(got["verdict"]["level"]) == "4"
+    assert naming.plain_verdict(curve) == "flops 4 is enough"
+    assert naming.title(curve) == "flops"
+    console = Console(file=io.StringIO(), width=100)
+    console.print(tables.levels(curve))
+    assert "4.0" not in console.file.getvalue()
+    assert "0.39" in console.file.getvalue()
 
 
 def test_bounds_that_are_infinite_are_null_in_json(result):
@@ -65,16 +169,32 @@ def test_the_report_says_verdicts_first_and_everything_else(result):
     order = [
         "## Verdicts",
         "**depth 2 is enough**",
+        "## Learners compared",
+        "**cnn/depth is the cheapest",
+        "| **cnn/depth** | 2 | 0.0400 | 2.5 s |",
+        "| perceptron | – |",
+        "| forest/trees | 4? |",
+        "chance of equal",
+        "cnn/depth and perceptron can't be told apart.",
+        "Four replicates are few.",
         "## cnn, depth",
         "**PLATEAUED**: Depth 2 is enough",
         "+0.0600",
         "[+0.0400, +0.0800]",
         "4, 1 failed",
+        "| depth | chance | forgoes at most | least margin | cost | gain per device-hour |",
+        "| 2 | .93 | 0.0120 | 0.0100 | 2.5 s (×2) | +173 | 9,000 |",
         "Never measured, and so never paid for: depth 8.",
+        "**What the next doubling gains.** Doubling once more, to depth 8, is expected to gain "
+        "+0.0004 (95% interval [-0.0110, +0.0120]; log-linear). Take it lightly",
+        "**What capacity costs.** Doubling depth multiplies the cost by 2 (cost ∝ depth^1.00).",
+        "The step 1 → 2 gained +0.0600 for 1.25 device-seconds more: the last worth having.",
+        "The step 2 → 4 gained +0.0010 for 2.5 device-seconds more: the first not worth having.",
         "One replicate diverged.",
         "## forest, trees",
         "What is missing:",
         "about 9 more replicates at 16",
+        "13 replicates in all, or no number of them",
         "## Baseline: perceptron",
         "## Bill",
         "## What to try next",
@@ -140,6 +260,99 @@ def test_tables_fit_100_columns(result):
         assert words in text
 
 
+def test_the_table_of_a_long_ladder_fits_100_columns_too(result):
+    levels = tuple(
+        CurveLevel(
+            level,
+            19,
+            1,
+            0.0123,
+            -0.1234,
+            0.1234,
+            Gain(level / 2, level, -0.0123, -0.1234, 0.1234, 1, 2.0, 1.0),
+            0.1,
+            123.4,
+            99999.0,
+            12345678,
+        )
+        for level in (1024, 2048, 4096)
+    )
+    hard = changed(
+        result,
+        "cnn/depth",
+        metric="log_loss",
+        levels=levels,
+        verdict=Verdict(VerdictOutcome.RISING, None, "why " * 60),
+        level_probabilities={1024: 0.001, 2048: 0.009, 4096: 0.99},
+    )
+    console = Console(file=io.StringIO(), width=100)
+    console.print(report.table(hard))
+    text = console.file.getvalue()
+    assert "…" not in text
+    assert "[-0.1234, +0.1234]  19+1✗" in text
+    assert "<.01" in text
+    assert "12,345,678" in text
+
+
+def test_what_is_unknown_takes_no_room_in_the_report(result):
+    text = report.markdown(replace(result, comparison=None))
+    assert "Learners compared" not in text
+    assert "chance of equal" not in text
+    forest = text.partition("## forest")[2].partition("\n## ")[0]
+    assert "| trees | cost | parameters |" in forest
+    assert "next doubling" not in forest
+    assert "What capacity costs" not in forest
+
+
+@pytest.mark.parametrize(
+    ("needed", "said"),
+    [
+        (Needed(), ""),
+        (Needed(reason="More levels."), "More levels."),
+        (Needed((12, 40)), "about 12 to 40 replicates in all"),
+        (Needed((12, 12)), "about 12 replicates in all"),
+        (Needed((None, 30)), "30 replicates in all, or no number of them"),
+        (Needed((None, None), 5000), "no number of replicates would do; or about 5,000 test"),
+    ],
+)
+def test_what_is_needed_is_said_in_words(needed, said):
+    assert said in sentences.needed(needed)
+    assert bool(said) == bool(sentences.needed(needed))
+
+
+def test_steps_that_were_not_measured_are_told_from_those_that_were():
+    curve = Curve(
+        "flops",
+        "",
+        "flops",
+        "error",
+        "minimize",
+        0.01,
+        (),
+        None,
+        costs=Costs(
+            CostTrend(2.0, 1.7, 2.3, 1.0, "GPU-days"),
+            CostStep(0.5, 1.0, 0.2, 0.3, False),
+            CostStep(1.0, 2.0, None, 1234.0, False),
+        ),
+        next_doubling=NextDoubling(16.0, 0.01, -math.inf, math.inf, "log-linear", True),
+    )
+    assert sentences.cost_trend(curve) == (
+        "Doubling flops multiplies the cost by 4 "
+        "(cost ∝ flops^2.00, exponent's 95% interval [1.70, 2.30])."
+    )
+    assert sentences.cost_steps(curve) == [
+        "The step 0.5 → 1 gained +0.2000 for about 0.3 GPU-days more: the last worth having.",
+        "The step 1 → 2, not measured, would take about 1,234 GPU-days more: "
+        "the first not worth having.",
+    ]
+    assert sentences.next_doubling(curve) == (
+        "Doubling once more, to flops 16, is expected to gain +0.0100 "
+        "(too few levels to bound it; log-linear)."
+    )
+    assert "to 16 parameters," in sentences.next_doubling(replace(curve, per="parameters"))
+
+
 def test_a_result_without_curves_is_still_a_report(result):
     empty = replace(result, curves={})
     assert "Nothing has been measured yet." in report.markdown(empty)
@@ -187,6 +400,14 @@ def test_uploaded_data_is_named_by_its_files():
     file = BlobFile(name="iris.npz", sha256="0" * 64, size_bytes=1)
     assert naming.dataset_name(Dataset(source="npz", files=(file,))) == "npz:iris.npz"
     assert "2 uploaded files" in naming.dataset_name(Dataset(source="idx", files=(file, file)))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "–"), (0.0, ".00"), (0.004, "<.01"), (0.934, ".93"), (0.996, ">.99"), (1.0, "1.00")],
+)
+def test_chances_are_written_as_in_journals(value, shown):
+    assert naming.probability(value) == shown
 
 
 @pytest.mark.parametrize(

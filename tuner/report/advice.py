@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tuner import catalog
 from tuner.curve import Curve, SearchState, VerdictOutcome
-from tuner.report.naming import best
+from tuner.report import naming
 from tuner.report.objects import split_baselines
 
 if TYPE_CHECKING:
@@ -52,13 +52,14 @@ def _for_curve(curve: Curve, max_replicates: int) -> list[str]:
 
 def _settled(curve: Curve, level: float | None) -> str:
     smaller = [row.level for row in curve.levels if level is not None and row.level < level]
+    said = "" if level is None else naming.level(level)
     if smaller and level is not None and level - smaller[-1] > 1:
-        between = (smaller[-1] + level) // 2
+        between = naming.level((smaller[-1] + level) // 2)
         return (
-            f"{curve.search}: {level} is enough. Level {between}, between {smaller[-1]} and "
-            f"{level}, was not measured; it may do, too."
+            f"{curve.search}: {said} is enough. Level {between}, between "
+            f"{naming.level(smaller[-1])} and {said}, was not measured; it may do, too."
         )
-    return f"{curve.search}: use {curve.axis} {level}."
+    return f"{curve.search}: use {curve.axis} {said}."
 
 
 def _larger(curve: Curve, top: float) -> int | None:
@@ -71,13 +72,13 @@ def _known(curve: Curve) -> bool:
 
 
 def _against_baseline(searched: list[Curve], baseline: Curve, margin: float) -> list[str]:
-    cheap = best(baseline)
+    cheap = naming.best(baseline)
     if cheap is None or cheap.score is None:
         return []
     sign = 1 if baseline.direction == "minimize" else -1
     lines = []
     for curve in searched:
-        row = best(curve)
+        row = naming.best(curve)
         if curve.metric != baseline.metric or row is None or row.score is None:
             continue
         if sign * (cheap.score - row.score) < margin:

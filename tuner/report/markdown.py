@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tuner.curve import Curve, CurveLevel
-from tuner.report import naming
+from tuner.curve import Curve, CurveLevel, LearnerComparison
+from tuner.report import naming, sentences
 from tuner.report.advice import advice
 from tuner.report.objects import split_baselines
 from tuner.report.specs import spec_as_yaml
@@ -31,6 +31,8 @@ def markdown(result: Result) -> str:
         "",
         *_verdicts(searched),
     ]
+    if result.comparison is not None:
+        lines += ["", *_comparison(result.comparison, result.curves)]
     for curve in searched:
         lines += ["", *_search(curve)]
     for curve in baselines:
@@ -58,6 +60,10 @@ def markdown(result: Result) -> str:
         "between replicates as independent and near Gaussian.",
         "- A verdict speaks of the measured levels only. *Inconclusive* is a finding, too: the "
         "measurements can't tell, and the report says what is missing.",
+        "- *Chance* is the posterior chance of a level to be the smallest that is enough; stopping "
+        "there *forgoes at most* so much of what a larger measured level has.",
+        "- *Least margin* is the smallest with which the level would have been enough. It is there "
+        "to explore: a margin chosen after looking has no error rate.",
         "- Cost is what a level costs alone, in seconds of one device; the bill is all that was "
         "spent, tuning included.",
     ]
@@ -70,7 +76,7 @@ def _verdicts(curves: Sequence[Curve]) -> list[str]:
     rows = []
     for curve in curves:
         best = naming.best(curve)
-        shown = f"{naming.number(best.score)} at {best.level}" if best else "–"
+        shown = f"{naming.number(best.score)} at {naming.level(best.level)}" if best else "–"
         rows.append(
             (
                 naming.title(curve),
@@ -80,7 +86,62 @@ def _verdicts(curves: Sequence[Curve]) -> list[str]:
                 naming.seconds(sum(row.billed_device_seconds for row in curve.levels)),
             )
         )
-    return _table(("search", "verdict", "enough", "best score", "spent"), rows)
+    return _table(("search", "verdict", "enough", "best score", "spent"), rows, "llrrr")
+
+
+def _comparison(comparison: LearnerComparison, curves: Mapping[str, Curve]) -> list[str]:
+    rows = []
+    for contender in comparison.contenders:
+        curve = curves.get(contender.search)
+        at = "–"
+        if curve is None or curve.axis:
+            at = naming.level(contender.level) + ("" if contender.shown else "?")
+        rows.append(
+            (
+                f"**{contender.search}**"
+                if contender.search == comparison.good_enough
+                else contender.search,
+                at,
+                naming.number(contender.score),
+                naming.seconds(contender.cost),
+            )
+        )
+    lines = [
+        "## Learners compared",
+        "",
+        f"**{comparison.reason}**",
+        "",
+        f"Each at its own sufficient level (with a question mark where that wasn't shown), on the "
+        f"same replicates. A difference below {comparison.margin:g} {comparison.metric} doesn't "
+        "matter.",
+        "",
+        *_table(("search", "level", comparison.metric, "cost of a fit"), rows, "lrrr"),
+        "",
+        *_differences(comparison),
+    ]
+    if any(d.practically_equal is not None for d in comparison.differences):
+        lines += ["", "*Equal* is a difference below the margin, *more* is one above it."]
+    if alike := sentences.alike(comparison):
+        lines += ["", " ".join(alike)]
+    return lines + _listed("Notes:", comparison.notes)
+
+
+def _differences(comparison: LearnerComparison) -> list[str]:
+    chances = ("chance of equal", "chance of more")
+    header = ("better", "worse", "difference", "interval", "replicates", *chances)
+    rows = (
+        (
+            d.better,
+            d.worse,
+            naming.number(d.estimate),
+            naming.interval(d.low, d.high, plus=True),
+            str(d.replicates),
+            naming.probability(d.practically_equal),
+            naming.probability(d.practically_better),
+        )
+        for d in comparison.differences
+    )
+    return _table(header, rows, "llrrrrr")
 
 
 def _search(curve: Curve) -> list[str]:
@@ -94,50 +155,71 @@ def _search(curve: Curve) -> list[str]:
     lines += [f"Judged on {curve.metric}; {better} is better.", ""]
     lines += _levels(curve)
     if curve.unmeasured:
-        levels = ", ".join(map(str, curve.unmeasured))
-        lines += ["", f"Never measured, and so never paid for: {curve.axis} {levels}."]
-    if verdict is not None and verdict.missing:
-        lines += ["", "What is missing:", "", *(f"- {line}" for line in verdict.missing)]
-    if curve.notes:
-        lines += ["", "Notes:", "", *(f"- {note}" for note in curve.notes)]
-    settings = [(str(row.level), naming.setting(row)) for row in curve.levels if row.setting]
+        skipped = naming.levels(curve.unmeasured)
+        lines += ["", f"Never measured, and so never paid for: {curve.axis} {skipped}."]
+    if said := sentences.next_doubling(curve):
+        lines += ["", f"**What the next doubling gains.** {said}"]
+    said = " ".join(filter(None, [sentences.cost_trend(curve), *sentences.cost_steps(curve)]))
+    if said:
+        lines += ["", f"**What capacity costs.** {said}"]
+    if verdict is not None:
+        lines += _listed("What is missing:", verdict.missing)
+    if said := sentences.needed(curve.needed):
+        lines += ["", said]
+    lines += _listed("Notes:", curve.notes)
+    settings = [(naming.level(row.level), naming.setting(row)) for row in curve.levels]
+    settings = [(level, setting) for level, setting in settings if setting]
     if settings:
         lines += ["", "What was measured at each level, chosen by tuning there:", ""]
-        lines += _table((curve.axis or "level", "hyperparameters"), settings)
+        lines += _table((curve.axis or "level", "hyperparameters"), settings, "rl")
     return lines
 
 
 def _levels(curve: Curve) -> list[str]:
+    """Returns two tables: what was measured, and what it is worth."""
     if not curve.levels:
         return ["No level was measured."]
-    header = (
-        curve.axis or "level",
-        curve.metric,
-        "interval",
-        "gain",
-        "gain's interval",
-        "least margin",
-        "replicates",
-        "cost",
-        "parameters",
-    )
-    return _table(header, (_level(row) for row in curve.levels))
+    axis = curve.axis or "level"
+    measured = [
+        (
+            naming.level(row.level),
+            naming.number(row.score),
+            naming.interval(row.low, row.high),
+            naming.number(row.gain.estimate, plus=True) if row.gain else "–",
+            naming.interval(row.gain.low, row.gain.high, plus=True) if row.gain else "–",
+            naming.number(row.gain.per_doubling, plus=True) if row.gain else "–",
+            f"{row.replicates}{f', {row.failed} failed' if row.failed else ''}",
+        )
+        for row in curve.levels
+    ]
+    chances = curve.level_probabilities or {}
+    worth = [
+        (
+            naming.level(row.level),
+            naming.probability(chances.get(row.level)),
+            naming.number(row.forgone),
+            naming.number(row.margin_supported),
+            _cost(row),
+            naming.rounded(row.gain.gain_per_cost, plus=True) if row.gain else "–",
+            naming.count(row.parameters),
+        )
+        for row in curve.levels
+    ]
+    gains = ("gain", "gain's interval", "per doubling")
+    worths = ("chance", "forgoes at most", "least margin", "cost", "gain per device-hour")
+    return [
+        *_table((axis, curve.metric, "interval", *gains, "replicates"), measured, "rrrrrrr"),
+        "",
+        "What each level is worth, and what it costs alone (× that of the level below):",
+        "",
+        *_table((axis, *worths, "parameters"), worth, "rrrrrrr"),
+    ]
 
 
-def _level(row: CurveLevel) -> tuple[str, ...]:
-    gain = row.gain
-    failed = f", {row.failed} failed" if row.failed else ""
-    return (
-        str(row.level),
-        naming.number(row.score),
-        naming.interval(row.low, row.high),
-        naming.number(gain.estimate, plus=True) if gain else "–",
-        naming.interval(gain.low, gain.high, plus=True) if gain else "–",
-        naming.number(row.margin_supported),
-        f"{row.replicates}{failed}",
-        naming.seconds(row.standalone_device_seconds),
-        naming.count(row.parameters),
-    )
+def _cost(row: CurveLevel) -> str:
+    ratio = row.gain.cost_ratio if row.gain else None
+    cost = naming.seconds(row.standalone_device_seconds)
+    return cost if ratio is None else f"{cost} (×{naming.rounded(ratio)})"
 
 
 def _baseline(curve: Curve) -> list[str]:
@@ -161,14 +243,27 @@ def _bill(result: Result, curves: Sequence[Curve]) -> list[str]:
         for curve in curves
     ]
     rows.append(("**whole job**", f"**{naming.seconds(result.spent_device_seconds)}**"))
-    return _table(("search", "device time"), rows)
+    return _table(("search", "device time"), rows, "lr")
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+def _listed(heading: str, entries: Sequence[str]) -> list[str]:
+    return ["", heading, "", *(f"- {entry}" for entry in entries)] if entries else []
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]], sides: str) -> list[str]:
+    """Returns a table without the columns of which nothing is known.
+
+    Args:
+        header: A name a column.
+        rows: A cell a column; a dash where there is nothing.
+        sides: A letter a column: l, or r where numbers stand one below another.
+    """
+    whole = list(rows)
+    known = [i for i in range(len(header)) if any(row[i] != "–" for row in whole)]
     return [
-        _row(header),
-        _row(["---"] * len(header)),
-        *(_row(row) for row in rows),
+        _row([header[i] for i in known]),
+        _row(["---:" if sides[i] == "r" else "---" for i in known]),
+        *(_row([row[i] for i in known]) for row in whole),
     ]
 
 

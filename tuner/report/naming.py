@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from tuner import catalog
 from tuner.curve import Curve, CurveLevel, SearchState, VerdictOutcome
 from tuner.spec import Dataset
+
+DEVICE_SECONDS = "device-seconds"
+"""What a job's cost is counted in; a table's is in whatever its column is."""
 
 
 def dataset_name(dataset: Dataset) -> str:
@@ -16,6 +20,16 @@ def dataset_name(dataset: Dataset) -> str:
     if catalog.SOURCES[dataset.source].path == "file":
         return f"{dataset.source}:{dataset.files[0].name}"
     return f"{dataset.source}:({len(dataset.files)} uploaded files)"
+
+
+def level(value: float) -> str:
+    """Returns a level: a whole number without a point, another as it is."""
+    return str(int(value)) if value == int(value) else str(value)
+
+
+def levels(values: Iterable[float]) -> str:
+    """Returns levels in a row, set apart by commas."""
+    return ", ".join(map(level, values))
 
 
 def number(value: float | None, digits: int = 4, plus: bool = False) -> str:
@@ -46,6 +60,31 @@ def seconds(value: float | None) -> str:
     return f"{value:.3g} s" if value >= 0.001 or value == 0 else "<1 ms"
 
 
+def cost(value: float, unit: str) -> str:
+    """Returns a cost in words, with its unit; device-hours where there are many seconds."""
+    if unit == DEVICE_SECONDS and value >= 3600:
+        value, unit = value / 3600, "device-hours"
+    return f"{rounded(value)} {unit}"
+
+
+def rounded(value: float | None, plus: bool = False) -> str:
+    """Returns a number with three digits that count, or all before the point; a dash for none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:{'+' if plus else ''}{',.0f' if abs(value) >= 100 else '.3g'}}"
+
+
+def probability(value: float | None) -> str:
+    """Returns a chance with two digits and no nought before the point, as journals have it."""
+    if value is None:
+        return "–"
+    if 0 < value < 0.01:
+        return "<.01"
+    if 0.99 < value < 1:
+        return ">.99"
+    return f"{value:.2f}".removeprefix("0")
+
+
 def count(value: int) -> str:
     """Returns a number of parameters with its thousands set apart; a dash for none."""
     return f"{value:,}" if value else "–"
@@ -61,6 +100,8 @@ def setting(row: CurveLevel) -> str:
 
 def title(curve: Curve) -> str:
     """Returns what a search is called, its key apart from what it says by itself."""
+    if not curve.learner:  # of a table
+        return curve.axis or curve.search
     usual = f"{curve.learner}/{curve.axis}" if curve.axis else curve.learner
     name = f"{curve.learner}, {curve.axis}" if curve.axis else curve.learner
     return name if curve.search == usual else f"{curve.search} ({name})"
@@ -80,15 +121,15 @@ def plain_verdict(curve: Curve) -> str:
         return "failed"
     if verdict is None:
         return "measured, no axis" if not axis else "no verdict yet"
-    measured = [row.level for row in curve.levels]
-    top = measured[-1] if measured else 0
+    enough = "" if verdict.level is None else f"{axis} {level(verdict.level)} is enough"
     match verdict.outcome:
         case VerdictOutcome.PLATEAUED:
-            return f"{axis} {verdict.level} is enough"
+            return enough
         case VerdictOutcome.DECLINING:
-            return f"{axis} {verdict.level} is enough; more is worse"
+            return f"{enough}; more is worse"
         case VerdictOutcome.RISING:
-            return f"still rising at {axis} {top}"
+            measured = [row.level for row in curve.levels if row.score is not None]
+            return f"still rising at {axis} {level(measured[-1])}" if measured else "still rising"
         case VerdictOutcome.INCONCLUSIVE:
             return "can't tell yet" if curve.state is SearchState.RUNNING else "inconclusive"
 
@@ -99,7 +140,5 @@ def sufficient(curve: Curve) -> str:
     if verdict is None:
         return "–"
     if verdict.level is not None:
-        return str(verdict.level)
-    if verdict.not_excluded:
-        return "one of " + ", ".join(map(str, verdict.not_excluded))
-    return "–"
+        return level(verdict.level)
+    return f"one of {levels(verdict.not_excluded)}" if verdict.not_excluded else "–"

@@ -341,7 +341,7 @@ Global___Needed: _TypeAlias = Needed  # noqa: Y015
 
 @_typing.final
 class ReplicateRange(_message.Message):
-    """From where the estimated gains are right to where the larger levels gain
+    """At one end the estimated gains are right, at the other the larger levels gain
     nothing. An end is absent where no number of replicates would do.
     """
 

@@ -1,0 +1,104 @@
+"""What a curve says beside its verdict, in sentences that every report shares."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from tuner.curve import CostStep, CostTrend, Curve, LearnerComparison, Needed
+from tuner.report import naming
+
+
+def next_doubling(curve: Curve) -> str:
+    """Returns what one more doubling is expected to gain; empty where nothing can be said."""
+    following = curve.next_doubling
+    if following is None or not math.isfinite(following.gain):
+        return ""
+    where = naming.level(following.level)
+    where = f"{where} {curve.per}" if curve.per else f"{curve.axis} {where}"
+    bounds = naming.interval(following.low, following.high, plus=True)
+    if bounds != "–":
+        bounds = f"{1 - curve.alpha:.0%} interval {bounds}"
+    else:
+        bounds = "too few levels to bound it"
+    said = (
+        f"Doubling once more, to {where}, is expected to gain "
+        f"{naming.number(following.gain, plus=True)} ({bounds}; {following.method})."
+    )
+    if following.beats_no_gain:
+        return said
+    return f"{said} Take it lightly: for the levels already seen, “no gain” was the better guess."
+
+
+def cost_trend(curve: Curve) -> str:
+    """Returns how cost grows with capacity; empty where that isn't known."""
+    trend = curve.costs.trend
+    if trend is None:
+        return ""
+    capacity = curve.per or curve.axis
+    bounds = naming.interval(trend.low, trend.high, digits=2)
+    bounds = f", exponent's {1 - curve.alpha:.0%} interval {bounds}" if bounds != "–" else ""
+    return (
+        f"Doubling {capacity} multiplies the cost by {times(trend)} "
+        f"(cost ∝ {capacity}^{trend.exponent:.2f}{bounds})."
+    )
+
+
+def times(trend: CostTrend) -> str:
+    """Returns by what a doubling of capacity multiplies the cost."""
+    return naming.rounded(2**trend.exponent)
+
+
+def cost_steps(curve: Curve) -> list[str]:
+    """Returns the step that was the last worth its cost, and the first that isn't."""
+    costs = curve.costs
+    unit = costs.trend.unit if costs.trend else naming.DEVICE_SECONDS
+    said = []
+    if costs.last_worthwhile is not None:
+        said.append(f"{_step(costs.last_worthwhile, unit)}: the last worth having.")
+    if costs.first_worthless is not None:
+        said.append(f"{_step(costs.first_worthless, unit)}: the first not worth having.")
+    return said
+
+
+def _step(step: CostStep, unit: str) -> str:
+    steps = f"The step {naming.level(step.below)} → {naming.level(step.level)}"
+    about = "" if step.measured else "about "
+    cost = f"{about}{naming.cost(step.cost, unit)} more"
+    if step.gain is None:
+        return f"{steps}, not measured, would take {cost}"
+    return f"{steps} gained {naming.number(step.gain, plus=True)} for {cost}"
+
+
+def needed(what: Needed) -> str:
+    """Returns what would likely settle the verdict; empty where nothing is missing."""
+    said = []
+    if what.replicates is not None:
+        low, high = what.replicates
+        if low is None and high is None:
+            said.append("no number of replicates would do")
+        elif low is None or high is None:
+            some = high if low is None else low
+            said.append(
+                f"{some} replicates in all, or no number of them, depending on whether larger "
+                "levels gain as estimated or nothing"
+            )
+        else:
+            several = str(low) if low == high else f"{low} to {high}"
+            said.append(f"about {several} replicates in all at each level in question")
+    if what.examples is not None:
+        said.append(f"about {what.examples:,} test examples in all")
+    if not said:
+        return what.reason
+    settled = f"To settle it with a chance of .8: {'; or '.join(said)}."
+    return f"{what.reason} {settled}" if what.reason else settled
+
+
+def alike(comparison: LearnerComparison) -> list[str]:
+    """Returns a sentence for every group of searches that can't be told apart."""
+    return [f"{_and(group)} can't be told apart." for group in comparison.groups if len(group) > 1]
+
+
+def _and(names: Iterable[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
