@@ -10,14 +10,23 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tuner.returns import mixture_multiplier, paired_bounds
-from tuner.returns.bounds import (
-    EQUAL_PAIRS,
+from tuner.returns.bounds import EQUAL_PAIRS
+from tuner.returns.designs import (
     MOST_REPLICATES,
     POWER_QUANTILE,
+    SEQUENTIAL,
     fewest_replicates,
-    half_width,
-    replicates_needed,
 )
+from tuner.returns.uncertainty import OfReplicates
+
+
+def half_width(n: int, spread: float, level: float) -> float:
+    return OfReplicates(SEQUENTIAL, n, spread).half_width(level)
+
+
+def replicates_needed(distance: float, spread: float, level: float) -> int | None:
+    return OfReplicates(SEQUENTIAL, 4, spread).replicates_needed(distance, level)
+
 
 # A busy machine is no failure of the property.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -41,7 +50,7 @@ def test_too_few_values_bound_nothing() -> None:
     assert [mixture_multiplier(n, 0.1) for n in (0, 1, 2)] == [math.inf] * 3
     assert math.isinf(mixture_multiplier(3, 0.01))
     assert math.isinf(mixture_multiplier(4, 1e-300))
-    assert fewest_replicates(0.05) == 3
+    assert fewest_replicates(SEQUENTIAL, 0.05) == 3
 
 
 @pytest.mark.parametrize("alpha2", [0.0, 1.0, -0.1, math.nan])

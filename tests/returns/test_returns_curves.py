@@ -82,7 +82,8 @@ def test_a_curve_says_what_its_assessment_says() -> None:
     assert (found.verdict.outcome, found.verdict.level) == (VerdictOutcome.PLATEAUED, 2)
     assert found.comparisons == look.comparisons
     assert [r.level for r in found.levels] == [1, 2, 4, 8]
-    assert [r.gain for r in found.levels] == [None, *(look.gains[k] for k in (2, 4, 8))]
+    unpriced = [replace(gain, cost_ratio=None, gain_per_cost=None) for gain in found.gains]
+    assert unpriced == [look.gains[k] for k in (2, 4, 8)]
     level = found.at(4)
     assert level.score == pytest.approx(np.mean(list(scores[4].values())))
     assert (level.low, level.high) == look.intervals[4]

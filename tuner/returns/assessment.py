@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from tuner.curve import Gain, Question, Verdict, VerdictOutcome
+from tuner.curve import Gain, Needed, Question, Verdict, VerdictOutcome
 from tuner.record import Comparison
 from tuner.returns import words
-from tuner.returns.pairs import Measured, measure_pairs
+from tuner.returns.designs import SEQUENTIAL, Design
+from tuner.returns.evidence import Evidence, Replicates
+from tuner.returns.missing import needed
+from tuner.returns.pairs import Measured, gain_level
 from tuner.returns.sufficiency import Sufficiency
 from tuner.returns.verdict import judge
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """What a look at the scores says. All bounds are anytime-valid.
+    """What a look at the evidence says. Its bounds are as good as the evidence's design.
 
     Attributes:
         levels: The measured levels, rising.
         comparisons: U_larger - U_smaller for all pairs of measured levels, by
             smaller, then larger level. One-sided at alpha/(K-1) for K declared levels.
-        gains: By level, over the measured level below, with the bounds of that
-            pair; positive is better. The first measured level has none.
+        gains: By level, over the measured level below; positive is better. Their
+            bounds are two-sided at alpha/(K-1), so that all hold together with chance
+            1 - alpha: wider than the one-sided ones that a verdict rests on. The first
+            measured level has none.
         means: Mean score by level, in the metric's own units.
+        errors: Standard error of those means; inf where unknown.
+        replicates: Replicates that they are over.
         intervals: Bounds of those means, two-sided at alpha/K, so that all hold
             together with chance 1 - alpha. Infinite where too few replicates bound them.
         forgone: By level, an upper bound on what stopping there forgoes against the
@@ -34,6 +41,7 @@ class Assessment:
         estimated_sufficient: The smallest measured level that suffices by the
             estimates alone; None where nothing is measured.
         verdict: What the bounds say.
+        needed: What would likely settle it, where it is inconclusive.
         notes: What a reader of the bounds should know.
     """
 
@@ -41,11 +49,14 @@ class Assessment:
     comparisons: tuple[Comparison, ...]
     gains: Mapping[float, Gain]
     means: Mapping[float, float]
+    errors: Mapping[float, float]
+    replicates: Mapping[float, int]
     intervals: Mapping[float, tuple[float, float]]
     forgone: Mapping[float, float]
     margin_supported: Mapping[float, float | None]
     estimated_sufficient: float | None
     verdict: Verdict
+    needed: Needed = field(default_factory=Needed)
     notes: tuple[str, ...] = ()
 
     @property
@@ -70,8 +81,10 @@ class Assessment:
         )
 
 
-def assess(question: Question, scores: Mapping[float, Mapping[int, float]]) -> Assessment:
-    """Returns the bounds and the verdict of one look.
+def assess(
+    question: Question, scores: Mapping[float, Mapping[int, float]], design: Design = SEQUENTIAL
+) -> Assessment:
+    """Returns the bounds and the verdict of one look at scores by level and replicate.
 
     Pure, and the same whatever the order of levels and replicates.
 
@@ -79,27 +92,39 @@ def assess(question: Question, scores: Mapping[float, Mapping[int, float]]) -> A
         question: What is asked. Direction decides what a gain is.
         scores: Level to replicate to score in the metric's units, completed
             replicates only. Levels without any are not measured.
+        design: How the number of replicates came about.
 
     Raises:
         ValueError: A score isn't finite, or a level isn't declared.
     """
-    measured = measure_pairs(question, scores)
+    return assess_evidence(question, Replicates.of(question, scores, design))
+
+
+def assess_evidence(question: Question, evidence: Evidence) -> Assessment:
+    """Returns the bounds and the verdict of one look at any evidence. Raises as `assess` does."""
+    measured = evidence.measure(question)
     rule = Sufficiency(question, measured)
     levels = measured.levels
     gains = {}
     for below, level in itertools.pairwise(levels):
         pair = measured.pairs[below, level]
-        gains[level] = Gain(below, level, pair.gain, pair.gain_low, pair.gain_high, pair.doublings)
+        width = pair.uncertainty.half_width(gain_level(question))
+        gains[level] = Gain(
+            below, level, pair.gain, pair.gain - width, pair.gain + width, pair.doublings
+        )
     return Assessment(
         levels=levels,
         comparisons=tuple(pair.comparison for pair in measured.pairs.values()),
         gains=gains,
         means={level: row.mean for level, row in measured.means.items()},
+        errors={level: row.error for level, row in measured.means.items()},
+        replicates={level: row.replicates for level, row in measured.means.items()},
         intervals={level: (row.low, row.high) for level, row in measured.means.items()},
         forgone={level: rule.forgone(level) for level in levels},
         margin_supported={level: rule.margin_supported(level) for level in levels},
         estimated_sufficient=rule.estimated(),
         verdict=judge(rule),
+        needed=needed(rule),
         notes=_notes(question, measured),
     )
 
@@ -110,11 +135,12 @@ def _notes(question: Question, measured: Measured) -> tuple[str, ...]:
     if not equal:
         return ()
     pairs = ", ".join(f"{c.smaller} and {c.larger}" for c in equal)
+    what = "example" if measured.fits else "replicate"
     if measured.step > 0:
         how = (
-            "their bounds reckon as if one replicate had been off by the smallest step seen, "
+            f"their bounds reckon as if one {what} had been off by the smallest step seen, "
             f"{words.number(measured.step)} {question.metric}"
         )
     else:
         how = "no replicate differs from another at any level, so nothing is known of the noise"
-    return (f"levels {pairs} differ by the same amount in every replicate: {how}",)
+    return (f"levels {pairs} differ by the same amount in every {what}: {how}",)

@@ -28,12 +28,6 @@ MIXTURE_WIDTH = 4.0
 EQUAL_PAIRS = 5
 """Equal values that it takes to believe in no spread, where no step of the metric was seen."""
 
-MOST_REPLICATES = 1000
-"""Where the search for a sufficient number of replicates ends."""
-
-POWER_QUANTILE = 0.84
-"""Standard normal quantile of .8: four times in five the estimate falls less short than this."""
-
 ROUNDING = 1e-12
 """Relative size below which a difference is rounding."""
 
@@ -66,12 +60,6 @@ def mixture_multiplier(n: int, alpha2: float, g: float = MIXTURE_WIDTH) -> float
     if log_a >= log_r:
         return math.inf
     return math.sqrt((n - 1) * math.expm1(log_a) / -math.expm1(log_a - log_r))
-
-
-def half_width(n: int, spread: float, one_sided_level: float) -> float:
-    """Returns how far a bound lies from the mean of n values of that spread."""
-    multiplier = mixture_multiplier(n, 2 * one_sided_level)
-    return math.inf if math.isinf(multiplier) else multiplier * spread / math.sqrt(n)
 
 
 def believed_spread(n: int, deviation: float, rounding: float, step: float) -> float:
@@ -129,45 +117,7 @@ def paired_bounds(
     estimate = float(values.mean())
     rounding = ROUNDING * float(np.abs(values).max())
     deviation = float(values.std(ddof=1)) if n > 1 else 0.0
-    width = half_width(n, believed_spread(n, deviation, rounding, step), one_sided_level)
+    spread = believed_spread(n, deviation, rounding, step)
+    multiplier = mixture_multiplier(n, 2 * one_sided_level)
+    width = math.inf if math.isinf(multiplier) else multiplier * spread / math.sqrt(n)
     return estimate, estimate - width, estimate + width
-
-
-@lru_cache(maxsize=256)
-def _relative_widths(one_sided_level: float) -> Floats:
-    """Returns (multiplier(n) + .84)/sqrt(n) for n from 0 to MOST_REPLICATES."""
-    widths = np.full(MOST_REPLICATES + 1, np.inf)
-    for n in range(2, MOST_REPLICATES + 1):
-        multiplier = mixture_multiplier(n, 2 * one_sided_level)
-        widths[n] = (multiplier + POWER_QUANTILE) / math.sqrt(n)
-    widths.flags.writeable = False
-    return widths
-
-
-def fewest_replicates(one_sided_level: float) -> int:
-    """Returns the smallest number of replicates that bounds anything at this level."""
-    return int(np.isfinite(_relative_widths(one_sided_level)).argmax())
-
-
-def replicates_needed(distance: float, spread: float, one_sided_level: float) -> int | None:
-    """Returns how many replicates would likely settle a comparison.
-
-    The smallest n at which the half-width and .84·s/sqrt(n) fit the distance
-    together: the bound then clears the threshold four times in five, if the
-    estimate is right.
-
-    Args:
-        distance: From the estimate to what it must be told apart from; at least 0.
-        spread: Standard deviation of the differences, finite.
-        one_sided_level: The level of the bound.
-
-    Returns:
-        The number; None where `MOST_REPLICATES` wouldn't do.
-    """
-    if distance <= 0:
-        return None
-    if spread == 0:
-        return max(EQUAL_PAIRS, fewest_replicates(one_sided_level))
-    widths = _relative_widths(one_sided_level)
-    enough = np.isfinite(widths) & (widths <= distance / spread)
-    return int(enough.argmax()) if enough.any() else None

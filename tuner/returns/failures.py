@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
 
 from tuner.curve import Question, Verdict
 from tuner.returns import words
-from tuner.returns.assessment import assess
+from tuner.returns.assessment import assess_evidence
+from tuner.returns.evidence import Replicates
 
 
 def verdict_depends(
-    question: Question,
-    scores: Mapping[int, Mapping[int, float]],
-    failed: Mapping[int, Iterable[int]],
-    verdict: Verdict,
+    question: Question, evidence: Replicates, failed: npt.NDArray[np.bool_], verdict: Verdict
 ) -> list[str]:
     """Returns a note for each extreme way to count failures that changes the verdict.
 
@@ -24,29 +25,22 @@ def verdict_depends(
 
     Args:
         question: What is asked.
-        scores: Level to replicate to finite score of what completed.
-        failed: Level to its replicates that failed.
+        evidence: The scores of what completed.
+        failed: (levels, replicates) of the evidence: true where one failed.
         verdict: The verdict without them.
     """
-    lost = {level: sorted(failed.get(level, ())) for level, row in scores.items() if row}
-    total = sum(map(len, lost.values()))
+    total = int(failed.sum())
     if not total:
         return []
-    seen = [score for row in scores.values() for score in row.values()]
-    worst, best = max(seen), min(seen)
-    if question.direction == "maximize":
-        worst, best = best, worst
+    low, high = float(np.nanmin(evidence.values)), float(np.nanmax(evidence.values))
+    best, worst = (low, high) if question.direction == "minimize" else (high, low)
     notes = []
     for name, value in (("worst", worst), ("best", best)):
-        filled = {
-            level: {**scores[level], **dict.fromkeys(replicates, value)}
-            for level, replicates in lost.items()
-        }
-        other = assess(question, filled).verdict
-        if (other.outcome, other.level) != (verdict.outcome, verdict.level):
-            at = f" at {other.level}" if other.level is not None else ""
+        filled = replace(evidence, values=np.where(failed, value, evidence.values))
+        other = assess_evidence(question, filled).verdict
+        if other.answer != verdict.answer:
             notes.append(
                 f"the verdict depends on the {words.count(total, 'failed replicate')}: with the "
-                f"{name} score seen in their place it would be {other.outcome.value}{at}"
+                f"{name} score seen in their place it would be {words.answer(other)}"
             )
     return notes

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 
+from tuner.curve import Needed
 from tuner.returns import words
-from tuner.returns.bounds import EQUAL_PAIRS, fewest_replicates, replicates_needed
+from tuner.returns.bounds import EQUAL_PAIRS
+from tuner.returns.designs import Noise, fewest_replicates
 from tuner.returns.pairs import Pair, pair_level
 from tuner.returns.sufficiency import Sufficiency
+from tuner.returns.uncertainty import Crossed, OfReplicates
 
 
 def missing(rule: Sufficiency) -> tuple[str, ...]:
@@ -17,7 +20,62 @@ def missing(rule: Sufficiency) -> tuple[str, ...]:
     top suffices, of its pairs that aren't bounded; where they say that none does,
     of each level that isn't excluded with the larger one that gains most over it.
     """
-    return (*_levels(rule), *(_replicates(pair, rule) for pair in _open_pairs(rule)))
+    return (*_levels(rule), *(_more(pair, rule) for pair in _open_pairs(rule)))
+
+
+def needed(rule: Sufficiency) -> Needed:
+    """Returns how much measuring would likely settle the verdict; nothing where it stands."""
+    if rule.plateaued() is not None or rule.rising():
+        return Needed()
+    pairs = _open_pairs(rule)
+    reasons = _levels(rule)
+    if not pairs:
+        return Needed(reason="; ".join(reasons))
+    ends = [_End.of(pairs, rule, gains) for gains in (True, False)]
+    reasons += [_more(pair, rule) for pair in pairs]
+    replicates = sorted((e.replicates for e in ends), key=lambda n: (n is None, n or 0))
+    examples = [e.examples for e in ends if e.examples is not None]
+    have = min(pair.comparison.replicates for pair in pairs)
+    # What there is already can't be what is missing.
+    open_ended = [None if n is None else max(n, have + 1) for n in replicates]
+    lowest, highest = open_ended
+    return Needed(
+        replicates=None if lowest is None else (lowest, highest),
+        examples=max(examples) if len(examples) == len(ends) else None,
+        reason="; ".join(reasons),
+    )
+
+
+@dataclass(frozen=True)
+class _End:
+    """One end of the range: the most that any open pair needs; None where one can't be had."""
+
+    replicates: int | None
+    examples: int | None
+
+    @classmethod
+    def of(cls, pairs: list[Pair], rule: Sufficiency, estimated: bool) -> _End:
+        """Takes the gains as estimated, or as none at all."""
+        level = pair_level(rule.question)
+        replicates, examples = [], []
+        for pair in pairs:
+            price = rule.question.margin * pair.doublings
+            distance = abs(pair.comparison.estimate) if estimated else price
+            unknown = not pair.uncertainty.known
+            replicates.append(
+                _least(pair, rule)
+                if unknown and estimated
+                else None
+                if unknown
+                else pair.uncertainty.replicates_needed(distance, level)
+            )
+            examples.append(None if unknown else pair.uncertainty.examples_needed(distance, level))
+        return cls(_most(replicates), _most(examples))
+
+
+def _most(numbers: list[int | None]) -> int | None:
+    known = [n for n in numbers if n is not None]
+    return max(known) if known and len(known) == len(numbers) else None
 
 
 def _levels(rule: Sufficiency) -> list[str]:
@@ -58,17 +116,41 @@ def _open_pairs(rule: Sufficiency) -> list[Pair]:
     ]
 
 
-def _replicates(pair: Pair, rule: Sufficiency) -> str:
-    c = pair.comparison
+def _least(pair: Pair, rule: Sufficiency) -> int:
+    """Returns the fewest replicates that could bound anything, where no spread is known."""
+    level, uncertainty = pair_level(rule.question), pair.uncertainty
+    least = 2
+    if isinstance(uncertainty, OfReplicates) and not isinstance(uncertainty.design, Noise):
+        least = fewest_replicates(uncertainty.design, level)
+    return max(least, EQUAL_PAIRS) if pair.equal else least
+
+
+def _more(pair: Pair, rule: Sufficiency) -> str:
+    c, uncertainty = pair.comparison, pair.uncertainty
     between = f"{c.smaller} against {c.larger}"
-    level = pair_level(rule.question)
-    if math.isinf(pair.spread):
-        least = fewest_replicates(level)
-        if pair.equal:
-            least = max(least, EQUAL_PAIRS)
+    if not uncertainty.known:
+        least = _least(pair, rule)
         return f"{between}: at least {least} replicates of both, there are {c.replicates}"
-    needed = replicates_needed(abs(c.estimate), pair.spread, level)
-    if needed is None:
-        return f"{between}: not by replicates: the gain is within noise of the margin"
-    more = max(needed - c.replicates, 1)
-    return f"{between}: about {words.count(more, 'more replicate')} at the present spread"
+    level, distance = pair_level(rule.question), abs(c.estimate)
+    wanted = uncertainty.replicates_needed(distance, level)
+    examples = uncertainty.examples_needed(distance, level)
+    ways = []
+    if wanted is not None:
+        ways.append(f"about {words.count(max(wanted - c.replicates, 1), 'more replicate')}")
+    if examples is not None and isinstance(uncertainty, Crossed):
+        more = max(examples - round(uncertainty.examples * uncertainty.size), 1)
+        ways.append(f"about {words.count(more, 'more test example')}")
+    if ways:
+        return f"{between}: {' or '.join(ways)} at the present spread"
+    return f"{between}: not by replicates: {_hopeless(pair, rule)}"
+
+
+def _hopeless(pair: Pair, rule: Sufficiency) -> str:
+    """Says why no number of replicates would settle a pair."""
+    price = rule.question.margin * pair.doublings
+    level = pair_level(rule.question)
+    if isinstance(pair.uncertainty, OfReplicates | Crossed):
+        reachable = pair.uncertainty.replicates_needed(1e6 * max(price, abs(pair.gain)), level)
+        if reachable is None:
+            return "however many, splits of the same data, or these examples, bound no more"
+    return "the gain is within noise of the margin"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tuner.curve import Verdict, VerdictOutcome
 from tuner.returns import words
 from tuner.returns.missing import missing
@@ -17,6 +19,13 @@ def judge(rule: Sufficiency) -> Verdict:
     every level below the declared top is shown not to suffice; else INCONCLUSIVE.
     "Not significant" is never read as "equal".
     """
+    found = _judge(rule)
+    if rule.measured.fits and found.outcome is not VerdictOutcome.INCONCLUSIVE:
+        return replace(found, reason=f"{found.reason}; of these fits, not of other seeds")
+    return found
+
+
+def _judge(rule: Sufficiency) -> Verdict:
     level = rule.plateaued()
     if level is not None:
         worse = rule.declining(level)
@@ -46,7 +55,7 @@ def _plateaued(rule: Sufficiency, level: float) -> str:
     )
 
 
-def _declining(rule: Sufficiency, level: int, worse: Pair) -> str:
+def _declining(rule: Sufficiency, level: float, worse: Pair) -> str:
     metric = rule.question.metric
     return (
         f"{level} suffices and more does harm: {worse.comparison.larger} is worse by "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from tuner.curve import Question
+from tuner.curve import Question, Verdict
 from tuner.returns.pairs import Pair
 
 
@@ -44,3 +44,17 @@ def gained(pair: Pair, question: Question) -> str:
 def price(pair: Pair, question: Question) -> str:
     """Returns the gain from which the larger level is worth having."""
     return number(question.margin * pair.doublings)
+
+
+def answer(verdict: Verdict) -> str:
+    """Returns "PLATEAUED at 4", "RISING"."""
+    at = f" at {verdict.level}" if verdict.level is not None else ""
+    return f"{verdict.outcome.value}{at}"
+
+
+def failures(failed: int, completed: int, how: str) -> str:
+    """Says of a level how many of its replicates failed, and how."""
+    total = failed + completed
+    if not completed:
+        return f"all {count(total, 'replicate')} failed ({how}); the verdict leaves it out"
+    return f"{failed} of {total} replicates failed ({how}) and are not in its mean"

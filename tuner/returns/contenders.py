@@ -1,0 +1,68 @@
+"""From the record of a job to the comparison of its learners."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tuner import catalog
+from tuner.curve import LearnerComparison, Question
+from tuner.record import Measurement
+from tuner.returns.assessment import assess
+from tuner.returns.comparison import Entry, compare
+from tuner.returns.rows import completed_scores, distinct, measured_rows
+
+
+def compare_record(
+    questions: Sequence[Question],
+    measurements: Iterable[Measurement],
+    *,
+    metric: str,
+    margin: float,
+    rope: bool = False,
+) -> LearnerComparison | None:
+    """Returns how the searches of a job compare, each at its own sufficient level.
+
+    Where a verdict is open, that is the level that suffices by the estimates, and a
+    note says so. Levels come from each search's own metric, the comparison from one
+    that all are scored on.
+
+    Args:
+        questions: What the searches ask, the baseline's among them.
+        measurements: Rows of the job's record, in any order.
+        metric: What they are compared on.
+        margin: The least difference that matters, absolute.
+        rope: Whether to add posterior chances of practical equivalence.
+
+    Returns:
+        The comparison; None where fewer than two searches share a replicate that has
+        the metric.
+
+    Raises:
+        KeyError: The catalog has no such metric.
+        ValueError: As `tuner.returns.curve` does.
+    """
+    direction = catalog.METRICS[metric].direction
+    rows = list(measurements)
+    entries = []
+    for question in questions:
+        measuring = measured_rows(question, distinct(question, rows))
+        look = assess(question, completed_scores(question, measuring))
+        level = look.verdict.level or look.estimated_sufficient
+        if level is None:
+            continue
+        done = measuring[int(level)].completed
+        scores = {i: row.scores[metric] for i, row in done.items() if metric in row.scores}
+        costs = [row.standalone_device_seconds for row in done.values()]
+        entries.append(
+            Entry(
+                question.search,
+                level,
+                look.verdict.level is not None or not question.axis,
+                scores,
+                sum(costs) / len(costs),
+            )
+        )
+    alpha = min((q.alpha for q in questions), default=0.05)
+    return compare(
+        entries, metric=metric, direction=direction, margin=margin, alpha=alpha, rope=rope
+    )

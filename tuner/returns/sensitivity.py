@@ -1,0 +1,88 @@
+"""What a verdict hangs on: it is taken again with something left out or changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tuner.curve import Question, Verdict, VerdictOutcome
+from tuner.returns import words
+from tuner.returns.assessment import assess_evidence
+from tuner.returns.evidence import Evidence
+
+MOST_REPLICATES = 100
+"""Above this, no single replicate can turn a verdict, and taking each out costs too much."""
+
+
+def sensitivity(
+    question: Question, evidence: Evidence, verdict: Verdict, names: Sequence[str] = ()
+) -> list[str]:
+    """Returns a note for whatever flips the verdict.
+
+    It is taken again with the top level left out, with each replicate left out, and
+    with the margin halved and doubled. Exploratory: a verdict that survives isn't
+    truer for it, and one that doesn't isn't wrong; the reader should know.
+
+    Args:
+        question: What is asked.
+        evidence: What was measured.
+        verdict: What it says.
+        names: What replicates are called; their numbers where omitted.
+    """
+    return [
+        *_without_top(question, evidence, verdict),
+        *_without_each(question, evidence, verdict, names),
+        *_other_margins(question, evidence, verdict),
+    ]
+
+
+def _without_top(question: Question, evidence: Evidence, verdict: Verdict) -> list[str]:
+    if len(question.levels) < 3 or verdict.outcome is VerdictOutcome.INCONCLUSIVE:
+        return []
+    top = question.levels[-1]
+    shorter = replace(question, levels=question.levels[:-1], capacities=question.capacities[:-1])
+    other = assess_evidence(shorter, evidence.without_level(top)).verdict
+    if other.answer == verdict.answer:
+        return []
+    return [f"without level {top} the verdict would be {words.answer(other)}"]
+
+
+def _without_each(
+    question: Question, evidence: Evidence, verdict: Verdict, names: Sequence[str]
+) -> list[str]:
+    replicates = evidence.replicates
+    if not 2 < len(replicates) <= MOST_REPLICATES:
+        return []
+    turned: dict[str, list[str]] = {}
+    for replicate in replicates:
+        other = assess_evidence(question, evidence.without_replicate(replicate)).verdict
+        if other.answer != verdict.answer:
+            turned.setdefault(words.answer(other), []).append(
+                names[replicate] if names else str(replicate)
+            )
+    return [
+        f"without {_any_of(which, len(replicates))} the verdict would be {answer}"
+        for answer, which in sorted(turned.items())
+    ]
+
+
+def _any_of(which: Sequence[str], total: int) -> str:
+    *rest, last = which
+    if not rest:
+        return f"replicate {last}"
+    if len(rest) + 1 == total:
+        return f"any one of the {total} replicates"
+    if len(rest) < 4:
+        return f"replicate {', '.join(rest)} or {last}"
+    return f"any one of {len(rest) + 1} of the {total} replicates"
+
+
+def _other_margins(question: Question, evidence: Evidence, verdict: Verdict) -> list[str]:
+    notes = []
+    for how, factor in (("half", 0.5), ("twice", 2.0)):
+        other = assess_evidence(
+            replace(question, margin=factor * question.margin), evidence
+        ).verdict
+        if question.margin > 0 and other.answer != verdict.answer:
+            notes.append(f"at {how} the margin the verdict would be {words.answer(other)}")
+    return notes
