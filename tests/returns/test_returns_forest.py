@@ -258,12 +258,14 @@ def test_a_known_forest_suffices_where_a_doubling_gains_less_than_the_margin() -
     assert curve.sufficient(1.0) == 1
 
 
-def test_equal_trees_gain_nothing() -> None:
-    tree = np.random.default_rng(5).random((1, 9))
+@pytest.mark.parametrize("seed", range(10))
+def test_equal_trees_gain_nothing_and_rounding_does_not_make_fewer_better(seed: int) -> None:
+    tree = np.random.default_rng(seed).random((1, 9))
     curve = forest_curve(np.repeat(tree, 5, axis=0), np.arange(9) % 2, [1, 2, 4])
     assert [g.gain for g in curve.gains] == pytest.approx([0, 0])
     assert all(g.gain >= 0 for g in curve.gains)
     assert curve.sufficient(1e-6) == 1
+    assert curve.sufficient(0.0) == 4
     assert curve.limit_high == pytest.approx(curve.limit)
 
 
