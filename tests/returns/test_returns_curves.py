@@ -19,6 +19,8 @@ from tuner.record import (
     measurement_id,
 )
 from tuner.returns import ANALYSIS_VERSION, assess, curve
+from tuner.returns.evidence import Replicates
+from tuner.returns.sensitivity import sensitivity
 
 # A busy machine is no failure of the property.
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -96,7 +98,11 @@ def test_a_curve_says_what_its_assessment_says() -> None:
     )
     assert found.analysis_version == ANALYSIS_VERSION
     assert found.unmeasured == ()
-    assert found.notes == ()
+    # Only what the verdict hangs on, for the search has ended.
+    assert found.notes == tuple(
+        sensitivity(QUESTION, Replicates.of(QUESTION, scores), look.verdict)
+    )
+    assert curve(QUESTION, rows, SearchState.RUNNING).notes == ()
 
 
 def test_costs_are_what_a_level_costs_alone_and_what_was_spent() -> None:

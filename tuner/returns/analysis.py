@@ -117,8 +117,8 @@ def analyze(
     notes += sensitivity(question, evidence, look.verdict, sheet.replicates)
     failed = sheet.failed.sum(axis=1).tolist()
     facts = {
-        k: Facts(failed=failed[i], cost=None if math.isnan(sheet.costs[i]) else sheet.costs[i])
-        for i, k in enumerate(sheet.levels)
+        k: Facts(failed=count, cost=None if math.isnan(spent) else spent)
+        for k, count, spent in zip(sheet.levels, failed, sheet.costs.tolist(), strict=True)
     }
     pricing = Pricing(cost or "")
     starts = [start for _, start, _ in breaks]

@@ -55,6 +55,8 @@ def answer(verdict: Verdict) -> str:
 def failures(failed: int, completed: int, how: str) -> str:
     """Says of a level how many of its replicates failed, and how."""
     total = failed + completed
+    if total == 1:
+        return f"its one replicate failed ({how}); the verdict leaves it out"
     if not completed:
         return f"all {count(total, 'replicate')} failed ({how}); the verdict leaves it out"
     return f"{failed} of {total} replicates failed ({how}) and are not in its mean"
