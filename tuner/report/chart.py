@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tuner.curve import Curve
 from tuner.errors import Status, TunerError
 from tuner.report import naming
+from tuner.report.marks import GREY, INK, WIDTH, bar
 from tuner.report.objects import split_baselines
-from tuner.report.panels import GREY, INK, gains, scores
+from tuner.report.panels import foreseen, panels
+from tuner.report.svg import tidy
 
 if TYPE_CHECKING:
     import altair
@@ -26,10 +29,8 @@ COLUMNS = 3
 PIXELS = 2
 """Pixels of a PNG to a unit of the picture."""
 
-_CAPTION = (
-    "Bars are bounds that hold however often one looks, cut off at the edge where they are wide; "
-    "a dotted line: too few replicates for any."
-)
+_LETTERS = (WIDTH + 80) // 5
+"""Letters of the caption that fit below a column."""
 
 
 def check_installed() -> None:
@@ -45,24 +46,50 @@ def check_installed() -> None:
 
 def svg(result: Result) -> str:
     """Returns the picture of all searches as SVG. Raises as `chart` does."""
-    text = io.StringIO()
-    chart(_searches(result)).save(text, format="svg")
-    return text.getvalue()
+    return svg_of(searches(result))
 
 
 def png(result: Result) -> bytes:
     """Returns the picture of all searches as PNG. Raises as `chart` does."""
+    return png_of(searches(result))
+
+
+def svg_of(curves: Sequence[Curve], *, background: str = "white") -> str:
+    """Returns the picture of these curves as SVG. Raises as `chart` does."""
+    text = io.StringIO()
+    chart(curves, background=background).save(text, format="svg")
+    words = "; ".join(f"{naming.title(c)}: {naming.plain_verdict(c)}" for c in drawn(curves))
+    return tidy(text.getvalue(), words)
+
+
+def png_of(curves: Sequence[Curve]) -> bytes:
+    """Returns the picture of these curves as PNG. Raises as `chart` does."""
     content = io.BytesIO()
-    chart(_searches(result)).save(content, format="png", scale_factor=PIXELS)
+    chart(curves).save(content, format="png", scale_factor=PIXELS)
     return content.getvalue()
 
 
-def chart(curves: Sequence[Curve]) -> altair.ConcatChart:
+def searches(result: Result) -> list[Curve]:
+    """Returns the curves that are drawn of a result: its searches', in the spec's order."""
+    order = [search.key for search in result.job.spec.all_searches()]
+    return split_baselines(result.curves, order)[0]
+
+
+def drawn(curves: Sequence[Curve]) -> list[Curve]:
+    """Returns those of the curves that can be drawn: with an axis, and a score."""
+    return [curve for curve in curves if curve.axis and naming.best(curve)]
+
+
+def chart(curves: Sequence[Curve], *, background: str = "white") -> altair.ConcatChart:
     """Returns the definition of the picture: one column a curve.
 
-    Above, the scores against capacity, with what is enough; below, the gain of
-    each doubling against the margin. Curves that have no axis, or no score
-    yet, are left out.
+    From the top: the scores against capacity, with what is enough; the gain of
+    each doubling against the margin; the cost against capacity. Curves that have
+    no axis, or no score yet, are left out.
+
+    Args:
+        curves: The curves; of a job or of tables.
+        background: A colour, or "transparent".
 
     Raises:
         TunerError: FAILED_PRECONDITION where nothing is there to be drawn, or
@@ -71,18 +98,18 @@ def chart(curves: Sequence[Curve]) -> altair.ConcatChart:
     check_installed()
     import altair as alt
 
-    drawn = [curve for curve in curves if curve.axis and naming.best(curve)]
-    if not drawn:
+    shown = drawn(curves)
+    if not shown:
         raise TunerError(
             Status.FAILED_PRECONDITION,
             "NOTHING_TO_DRAW",
             "there is no curve to draw yet: no level of a search with an axis has a score",
         )
     picture: altair.ConcatChart = (
-        alt.concat(*map(_column, drawn), columns=COLUMNS, spacing=28)
+        alt.concat(*map(_column, shown), columns=COLUMNS, spacing=28)
         .properties(
             title=alt.TitleParams(
-                _CAPTION,
+                _caption(shown),
                 orient="bottom",
                 anchor="start",
                 fontSize=10,
@@ -93,7 +120,7 @@ def chart(curves: Sequence[Curve]) -> altair.ConcatChart:
         .configure(
             # What reads a picture aloud reads the words about it; these would be half of the file.
             aria=False,
-            background="white",
+            background=background,
             padding=12,
             font="sans-serif",
         )
@@ -111,9 +138,28 @@ def chart(curves: Sequence[Curve]) -> altair.ConcatChart:
     return picture
 
 
-def _searches(result: Result) -> list[Curve]:
-    order = [search.key for search in result.job.spec.all_searches()]
-    return split_baselines(result.curves, order)[0]
+def _caption(curves: Sequence[Curve]) -> list[str]:
+    """Returns what has to be said of what is drawn, in lines as wide as the picture."""
+    designs = {curve.design for curve in curves}
+    bars = "Bars and bands are bounds"
+    if designs == {"sequential"}:
+        bars += " that hold however often one looks"
+    elif designs == {"fixed"}:
+        bars += " for a number of replicates set beforehand"
+    said = [f"{bars}, cut off at the edge where they are wide"]
+    levels = [row for curve in curves for row in curve.levels if row.score is not None]
+    if any(bar(row.low, row.high) == {"bounded": False} for row in levels):
+        said.append("a dotted line: too few replicates for any")
+    verdicts = [curve.verdict for curve in curves if curve.verdict is not None]
+    if any(verdict.level is not None for verdict in verdicts):
+        said.append("a diamond is enough")
+    unsure = [curve for curve in curves if curve.verdict and curve.verdict.not_excluded]
+    if unsure:
+        chance = ", with its chance" if any(c.level_probabilities for c in unsure) else ""
+        said.append(f"an open diamond may be enough{chance}")
+    if any(foreseen(curve) for curve in curves):
+        said.append("an open circle is predicted")
+    return textwrap.wrap("; ".join(said) + ".", min(len(curves), COLUMNS) * _LETTERS)
 
 
 def _column(curve: Curve) -> altair.VConcatChart:
@@ -126,6 +172,4 @@ def _column(curve: Curve) -> altair.VConcatChart:
         fontSize=13,
         subtitleFontSize=12,
     )
-    return alt.vconcat(scores(curve), gains(curve), spacing=14, bounds="flush").properties(
-        title=title
-    )
+    return alt.vconcat(*panels(curve), spacing=14, bounds="flush").properties(title=title)
