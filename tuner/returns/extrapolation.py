@@ -9,7 +9,7 @@ them, and where the whole doesn't beat that one alone, that one is the answer.
 Assumptions: levels differ in capacity alone; each is tuned as well as the others;
 what the methods were off by at the levels seen is what they will be off by at the
 next. Failure modes: a step, a turn or a change of block type between the largest
-level and its double is seen by no smooth law, and lies outside the interval; the
+level and its double is seen by no smooth law, and may lie outside the interval; the
 same kind of error at every origin (a curve that keeps bending) makes the interval
 wide rather than the prediction better; below six levels little can be told from
 the backtest, and with two or three the answer is always "no further gain".
