@@ -73,10 +73,13 @@ def test_a_trend_that_is_all_rounding_is_no_trend() -> None:
     assert (said.gain, said.method, said.beats_no_gain) == (0, NO_GAIN, False)
 
 
-def test_equal_scores_bound_nothing_until_there_are_six() -> None:
+def test_errors_of_zero_bound_nothing_until_there_are_five() -> None:
     """A metric that moves in steps repeats itself: .97, .97 is no proof of anything."""
     assert predict([0.97] * 5).high == math.inf
     assert predict([0.97] * 6).high == 0
+    steps_alike = [predict([0.91 + 0.01 * i for i in range(n)]) for n in (4, 7, 8)]
+    assert [said.gain for said in steps_alike] == pytest.approx([0.01] * 3, rel=1e-5)
+    assert [said.high < math.inf for said in steps_alike] == [False, False, True]
     known = next_doubling([1, 2], [0.97, 0.97], "maximize", 0.1, [0.01, 0.01])
     assert known is not None
     assert known.high == pytest.approx(stats.t.ppf(0.95, 1) * 0.01)

@@ -67,6 +67,11 @@ class Backtest:
         """What each step gained per doubling: the errors of "no further gain"."""
         return tuple(error for error in self.errors[NO_GAIN] if error is not None)
 
+    @property
+    def exact(self) -> float:
+        """Errors up to this are none: rounding, or those of a method that is perfect."""
+        return max(self.rounding, math.sqrt(PERFECT) * max(map(abs, self.gains)))
+
     @cached_property
     def weighted(self) -> Mapping[int, float]:
         """By origin, the error of the weighted prediction.

@@ -43,7 +43,7 @@ def next_doubling(
     residuals, per doubling, are those of the method that is reported, t has as many
     degrees of freedom as there are of them, SE is the top level's standard error. It
     holds with chance 1 - alpha if the next residual is drawn like those. Residuals
-    that are all rounding bound nothing by themselves until there are five of them: a
+    that are all zero bound nothing by themselves until there are five of them: a
     metric that moves in steps repeats itself.
 
     Args:
@@ -70,7 +70,7 @@ def next_doubling(
         gain, method, residuals = past.gain, _named(past.weights), list(past.weighted.values())
     else:
         gain, method, residuals = 0.0, NO_GAIN, list(past.gains)
-    width = _half_width(residuals, past.rounding, (errors[top] or 0.0) / past.unit, alpha)
+    width = _half_width(residuals, past.exact, (errors[top] or 0.0) / past.unit, alpha)
     return NextDoubling(
         level=2 * float(capacities[top]),
         gain=gain * past.unit,
@@ -93,10 +93,10 @@ def _standard_errors(given: Sequence[float | None] | None, levels: int) -> Seque
 
 
 def _half_width(
-    residuals: Collection[float], rounding: float, top_error: float, alpha: float
+    residuals: Collection[float], exact: float, top_error: float, alpha: float
 ) -> float:
     spread = mean_square(residuals)
-    if spread <= rounding**2 and not top_error and len(residuals) < EQUAL_PAIRS:
+    if spread <= exact**2 and not top_error and len(residuals) < EQUAL_PAIRS:
         return math.inf
     quantile = float(special.stdtrit(len(residuals), 1 - alpha / 2))
     return quantile * math.hypot(math.sqrt(spread), top_error)
