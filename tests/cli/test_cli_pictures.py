@@ -1,4 +1,4 @@
-"""`-o svg|png`: the picture goes to stdout; what stands in its way is said before anything runs."""
+"""`-o svg|png|html`: it goes to stdout; what stands in its way is said before anything runs."""
 
 import os
 import pty
@@ -28,6 +28,29 @@ def test_a_report_as_svg_and_as_png(tuner, double):
     assert done.stdout.rstrip().endswith("</svg>")
     assert "depth 2 is enough" in done.stdout
     assert tuner("report", "digits-1", "-o", "png").stdout_bytes.startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_a_report_as_a_page_and_one_saved(tuner, double, tmp_path):
+    double.add_job()
+    done = tuner("report", "digits-1", "-o", "html", "--save", str(tmp_path / "r"))
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("<!doctype html>")
+    assert "<svg" in done.stdout
+    assert "Learners compared" in done.stdout
+    assert (tmp_path / "r" / "report.html").read_text() == done.stdout
+    assert {file.name for file in (tmp_path / "r").iterdir()} == {
+        "report.md",
+        "report.json",
+        "report.html",
+    }
+
+
+def test_no_page_is_saved_where_its_picture_cannot_be_drawn(tuner, double, tmp_path, monkeypatch):
+    monkeypatch.setattr(chart.importlib.util, "find_spec", lambda name: None)
+    double.add_job()
+    done = tuner("report", "digits-1", "--save", str(tmp_path / "r"))
+    assert done.exit_code == 0, done.output
+    assert {file.name for file in (tmp_path / "r").iterdir()} == {"report.md", "report.json"}
 
 
 def test_a_png_is_not_thrown_at_a_terminal(address, double):

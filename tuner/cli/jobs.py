@@ -95,12 +95,15 @@ def report(
     ] = ReportFormat.MD,
     save: Annotated[
         str | None,
-        typer.Option("--save", metavar="DIR", help="Save report.md and report.json there, too."),
+        typer.Option("--save", metavar="DIR", help="Save it there, too, as md, json and html."),
     ] = None,
     namespace: Namespace = "default",
     address: Address = None,
 ) -> None:
-    """Write a job's report, as it stands. SVG and PNG are a picture of its curves."""
+    """Write a job's report, as it stands.
+
+    SVG and PNG are a picture of its curves; HTML is a page of both.
+    """
     check_writable(output)
     with connect(ctx, address, namespace) as client:
         result = client.get_job(job).snapshot()
@@ -128,11 +131,14 @@ def write_report(result: Result, output: ReportFormat) -> None:
     """Writes the report to stdout. Raises as `tuner.report.chart` does, for a picture."""
     from tuner.cli.output import dump, write
     from tuner.report import chart, markdown, table, to_dict
+    from tuner.report.html import page
 
     if output is ReportFormat.TABLE:
         data().print(table(result))
     elif output is ReportFormat.MD:
         write(markdown(result))
+    elif output is ReportFormat.HTML:
+        write(page(result))
     elif output is ReportFormat.SVG:
         write(chart.svg(result))
     elif output is ReportFormat.PNG:
@@ -142,18 +148,24 @@ def write_report(result: Result, output: ReportFormat) -> None:
 
 
 def save_report(result: Result, folder: Path) -> Path:
-    """Writes report.md and report.json into the folder, which is made.
+    """Writes report.md, report.json and report.html into the folder, which is made.
+
+    The page is left out where what draws its picture is not installed.
 
     Raises:
         TunerError: INVALID_ARGUMENT where they can't be written there.
     """
     from tuner.cli.output import dump
-    from tuner.report import markdown, to_dict
+    from tuner.report import chart, markdown, to_dict
+    from tuner.report.html import page
 
+    texts = {"report.md": markdown(result), "report.json": dump(True, to_dict(result))}
+    if not chart.lacking():
+        texts["report.html"] = page(result)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "report.md").write_text(markdown(result), encoding="utf-8")
-        (folder / "report.json").write_text(dump(True, to_dict(result)), encoding="utf-8")
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise invalid(
             "--save", f"{folder} can't be written ({error.strerror}); name another folder"

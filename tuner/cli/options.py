@@ -28,6 +28,7 @@ class ReportFormat(StrEnum):
     JSON = "json"
     YAML = "yaml"
     TABLE = "table"
+    HTML = "html"
     SVG = "svg"
     PNG = "png"
 

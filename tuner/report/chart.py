@@ -33,14 +33,18 @@ _LETTERS = (WIDTH + 80) // 5
 """Letters of the caption that fit below a column."""
 
 
+def lacking() -> list[str]:
+    """Returns the packages that draw and are not installed."""
+    return [name for name in ("altair", "vl_convert") if importlib.util.find_spec(name) is None]
+
+
 def check_installed() -> None:
     """Raises TunerError, FAILED_PRECONDITION, where what draws is not installed."""
-    lacking = [name for name in ("altair", "vl_convert") if importlib.util.find_spec(name) is None]
-    if lacking:
+    if missing := lacking():
         raise TunerError(
             Status.FAILED_PRECONDITION,
             "NOT_INSTALLED",
-            f"pictures need {', '.join(lacking)}: pip install 'tuner[charts]'",
+            f"pictures need {', '.join(missing)}: pip install 'tuner[charts]'",
         )
 
 
@@ -54,10 +58,10 @@ def png(result: Result) -> bytes:
     return png_of(searches(result))
 
 
-def svg_of(curves: Sequence[Curve], *, background: str = "white") -> str:
+def svg_of(curves: Sequence[Curve]) -> str:
     """Returns the picture of these curves as SVG. Raises as `chart` does."""
     text = io.StringIO()
-    chart(curves, background=background).save(text, format="svg")
+    chart(curves).save(text, format="svg")
     words = "; ".join(f"{naming.title(c)}: {naming.plain_verdict(c)}" for c in drawn(curves))
     return tidy(text.getvalue(), words)
 
@@ -80,16 +84,12 @@ def drawn(curves: Sequence[Curve]) -> list[Curve]:
     return [curve for curve in curves if curve.axis and naming.best(curve)]
 
 
-def chart(curves: Sequence[Curve], *, background: str = "white") -> altair.ConcatChart:
+def chart(curves: Sequence[Curve]) -> altair.ConcatChart:
     """Returns the definition of the picture: one column a curve.
 
     From the top: the scores against capacity, with what is enough; the gain of
     each doubling against the margin; the cost against capacity. Curves that have
     no axis, or no score yet, are left out.
-
-    Args:
-        curves: The curves; of a job or of tables.
-        background: A colour, or "transparent".
 
     Raises:
         TunerError: FAILED_PRECONDITION where nothing is there to be drawn, or
@@ -120,7 +120,7 @@ def chart(curves: Sequence[Curve], *, background: str = "white") -> altair.Conca
         .configure(
             # What reads a picture aloud reads the words about it; these would be half of the file.
             aria=False,
-            background=background,
+            background="white",
             padding=12,
             font="sans-serif",
         )

@@ -34,7 +34,7 @@ def markdown(result: Result) -> str:
     if result.comparison is not None:
         lines += ["", *_comparison(result.comparison, result.curves)]
     for curve in searched:
-        lines += ["", *_search(curve)]
+        lines += ["", *section(curve)]
     for curve in baselines:
         lines += ["", *_baseline(curve)]
     lines += ["", "## Bill", "", *_bill(result, [*searched, *baselines])]
@@ -144,7 +144,8 @@ def _differences(comparison: LearnerComparison) -> list[str]:
     return _table(header, rows, "llrrrrr")
 
 
-def _search(curve: Curve) -> list[str]:
+def section(curve: Curve) -> list[str]:
+    """Returns the lines of one curve: its verdict, levels, costs, what is missing, notes."""
     better = "lower" if curve.direction == "minimize" else "higher"
     lines = [f"## {naming.title(curve)}", ""]
     verdict = curve.verdict
@@ -199,14 +200,16 @@ def _levels(curve: Curve) -> list[str]:
             naming.probability(chances.get(row.level)),
             naming.number(row.forgone),
             naming.number(row.margin_supported),
-            _cost(row),
+            _cost(curve, row),
             naming.rounded(row.gain.gain_per_cost, plus=True) if row.gain else "–",
             naming.count(row.parameters),
         )
         for row in curve.levels
     ]
     gains = ("gain", "gain's interval", "per doubling")
-    worths = ("chance", "forgoes at most", "least margin", "cost", "gain per device-hour")
+    unit = naming.cost_unit(curve)
+    per = "device-hour" if unit == naming.DEVICE_SECONDS else unit or "cost"
+    worths = ("chance", "forgoes at most", "least margin", "cost", f"gain per {per}")
     return [
         *_table((axis, curve.metric, "interval", *gains, "replicates"), measured, "rrrrrrr"),
         "",
@@ -216,9 +219,9 @@ def _levels(curve: Curve) -> list[str]:
     ]
 
 
-def _cost(row: CurveLevel) -> str:
+def _cost(curve: Curve, row: CurveLevel) -> str:
     ratio = row.gain.cost_ratio if row.gain else None
-    cost = naming.seconds(row.standalone_device_seconds)
+    cost = naming.level_cost(curve, row)
     return cost if ratio is None else f"{cost} (×{naming.rounded(ratio)})"
 
 

@@ -67,6 +67,20 @@ def cost(value: float, unit: str) -> str:
     return f"{rounded(value)} {unit}"
 
 
+def cost_unit(curve: Curve) -> str:
+    """Returns what a curve's costs are counted in; empty where a table has none."""
+    trend = curve.costs.trend
+    if trend is not None:
+        return trend.unit
+    return DEVICE_SECONDS if curve.learner else ""
+
+
+def level_cost(curve: Curve, row: CurveLevel) -> str:
+    """Returns what a level costs alone: seconds in a job, a bare number of a table's column."""
+    value = row.standalone_device_seconds
+    return seconds(value) if cost_unit(curve) == DEVICE_SECONDS else rounded(value)
+
+
 def rounded(value: float | None, plus: bool = False) -> str:
     """Returns a number with three digits that count, or all before the point; a dash for none."""
     if value is None or not math.isfinite(value):

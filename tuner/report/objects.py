@@ -17,6 +17,7 @@ from tuner.curve import (
     NextDoubling,
     Verdict,
 )
+from tuner.record import Comparison
 from tuner.report.naming import dataset_name, level
 
 if TYPE_CHECKING:
@@ -101,6 +102,21 @@ def gains_to_list(gains: Iterable[Gain]) -> list[dict[str, Any]]:
             "gain_per_cost": finite(gain.gain_per_cost),
         }
         for gain in gains
+    ]
+
+
+def comparisons_to_list(comparisons: Iterable[Comparison]) -> list[dict[str, Any]]:
+    """Returns the bounds that a verdict rests on: of U at two levels, each one-sided."""
+    return [
+        {
+            "smaller": whole(c.smaller),
+            "larger": whole(c.larger),
+            "replicates": c.replicates,
+            "estimate": finite(c.estimate),
+            "low": finite(c.low),
+            "high": finite(c.high),
+        }
+        for c in comparisons
     ]
 
 

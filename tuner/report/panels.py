@@ -169,7 +169,7 @@ def costs_of(curve: Curve, x: Capacity, rows: Sequence[Row]) -> Panel:
     import altair as alt
 
     trend = curve.costs.trend
-    unit = trend.unit if trend else (naming.DEVICE_SECONDS if curve.learner else "")
+    unit = naming.cost_unit(curve)
     low, high = min(row["at"] for row in rows), max(row["at"] for row in rows)
     y = alt.Y(
         "at:Q",

@@ -27,7 +27,7 @@ def next_doubling(curve: Curve) -> str:
     )
     if following.beats_no_gain:
         return said
-    return f"{said} Take it lightly: for the levels already seen, “no gain” was the better guess."
+    return f"{said} For the levels already seen, nothing would have been a better guess than none."
 
 
 def cost_trend(curve: Curve) -> str:
@@ -52,7 +52,7 @@ def times(trend: CostTrend) -> str:
 def cost_steps(curve: Curve) -> list[str]:
     """Returns the step that was the last worth its cost, and the first that isn't."""
     costs = curve.costs
-    unit = costs.trend.unit if costs.trend else naming.DEVICE_SECONDS
+    unit = naming.cost_unit(curve)
     said = []
     if costs.last_worthwhile is not None:
         said.append(f"{_step(costs.last_worthwhile, unit)}: the last worth having.")

@@ -12,6 +12,7 @@ _SPARE = re.compile(
 _PLACED = re.compile(r' (?:transform|d|x2|y2|width|height)="[^"]*"')
 _LONG = re.compile(r"-?\d+\.\d+")
 _UNSEEN = re.compile(r'<path d="M0,0h0v0h0Z"/>|<path d="" display="none"/>')
+_CLIP = re.compile(r'(?<=url\(#)clip\d+(?=\))|(?<=id=")clip\d+(?=")')
 _EMPTY = re.compile(r"<g(?: [^>]*)?(?:/>|></g>)")
 
 
@@ -22,6 +23,9 @@ def tidy(text: str, words: str) -> str:
     shorter = _EMPTY.sub("", text)
     while shorter != text:
         text, shorter = shorter, _EMPTY.sub("", shorter)
+    # Vega counts them through the life of the process; here each picture begins anew.
+    numbers = {name: f"clip{n}" for n, name in enumerate(dict.fromkeys(_CLIP.findall(text)), 1)}
+    text = _CLIP.sub(lambda found: numbers[found[0]], text)
     told = f'<svg role="img" aria-label="{escape(words)}" font-family="sans-serif" '
     return text.replace("<svg ", told, 1)
 

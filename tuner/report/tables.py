@@ -75,8 +75,11 @@ def levels(curve: Curve) -> RenderableType:
         padding=(0, 1, 0, 0),
     )
     chances = curve.level_probabilities
+    costs = any(row.standalone_device_seconds is not None for row in curve.levels)
+    sizes = any(row.parameters for row in curve.levels)
     names = [curve.axis or "level", curve.metric, "interval", "gain", "gain's interval", "runs"]
-    names += [*(["chance"] if chances else []), "cost", "params"]
+    for name, shown in (("chance", chances), ("cost", costs), ("params", sizes)):
+        names += [name] if shown else []
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     enough = curve.verdict.level if curve.verdict else None
@@ -90,8 +93,8 @@ def levels(curve: Curve) -> RenderableType:
             naming.interval(gain.low, gain.high, plus=True) if gain else "–",
             f"{row.replicates}+{row.failed}✗" if row.failed else str(row.replicates),
             *([naming.probability(chances.get(row.level))] if chances else []),
-            naming.seconds(row.standalone_device_seconds),
-            naming.count(row.parameters),
+            *([naming.level_cost(curve, row)] if costs else []),
+            *([naming.count(row.parameters)] if sizes else []),
             style="bold" if row.level == enough else None,
         )
     return Group(table, *_indented(_said(curve)))
