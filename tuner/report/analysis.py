@@ -40,8 +40,8 @@ def markdown(curve: Curve) -> str:
     lines = [
         f"# How much {curve.axis} is enough",
         "",
-        f"A doubling of {per} must gain at least {curve.margin:g} {curve.metric} to be worth it; at "
-        f"most {curve.alpha:.0%} of such verdicts may be wrong.",
+        f"A doubling of {per} must gain at least {curve.margin:g} {curve.metric} to be worth it; "
+        f"at most {curve.alpha:.0%} of such verdicts may be wrong.",
         "",
         *section(curve),
     ]
