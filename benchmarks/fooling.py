@@ -138,7 +138,8 @@ def forced_monotonicity() -> Finding:
     return (
         "forced monotonicity",
         f"a monotone fit of ResNets says {smooth[-2]:.2f} % at 110, {smooth[-1]:.2f} % at 1202; "
-        f"in truth 1202 is worse by {-gain.estimate:.2f} points [{-gain.high:.2f}, {-gain.low:.2f}]",
+        f"in truth 1202 is worse by {-gain.estimate:.2f} points "
+        f"[{-gain.high:.2f}, {-gain.low:.2f}]",
     )
 
 
