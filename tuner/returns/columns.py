@@ -32,18 +32,24 @@ class DataError(ValueError):
         super().__init__(f"{where}{'' if row is None else f', row {row}'}: {problem}")
 
 
-def column(frame: Any, name: str) -> Sequence[Any] | npt.NDArray[Any]:
+def column(frame: Any, name: str) -> Iterable[Any]:
     """Returns a column of a data frame, or of a mapping of columns.
 
     Raises:
-        DataError: There is none of that name.
+        DataError: There is none of that name, or it isn't one column.
     """
-    names = [str(key) for key in frame]
+    # Polars' frames iterate over columns, mappings and pandas' frames over names.
+    keys = list(getattr(frame, "columns", frame))
+    names = [str(key) for key in keys]
     if name not in names:
         close = difflib.get_close_matches(name, names, n=1)
         meant = f"did you mean {close[0]!r}? " if close else ""
         raise DataError(name, f"there is no such column; {meant}there are {_some(names)}")
-    values: Sequence[Any] | npt.NDArray[Any] = frame[name]
+    values = frame[keys[names.index(name)]]
+    if names.count(name) > 1 or getattr(values, "ndim", 1) != 1:
+        raise DataError(name, "there is more than one column in it; give each a name of its own")
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise DataError(name, "it is a single value; give a value for every row")
     return values
 
 
@@ -59,11 +65,12 @@ def numbers(name: str, values: Iterable[Any]) -> Floats:
         DataError: A cell is neither a number nor missing.
     """
     if isinstance(values, np.ndarray) and values.dtype.kind in "fiu":
-        return values.astype(np.float64)
+        floats: Floats = np.ma.filled(values.astype(np.float64), np.nan)
+        return floats
     listed = list(values)
     try:
         return np.array([float(value) for value in listed], dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return np.array([_number(name, v, i) for i, v in enumerate(listed, 1)], dtype=np.float64)
 
 
@@ -72,6 +79,8 @@ def _number(name: str, value: Any, row: int) -> float:
         return math.nan
     try:
         return float(value)
+    except OverflowError:
+        raise DataError(name, "the number is too large", row) from None
     except (TypeError, ValueError):
         raise DataError(name, f"{value!r} is not a number", row) from None
 
@@ -94,7 +103,7 @@ def names_to_numbers(name: str, values: Iterable[Any]) -> tuple[npt.NDArray[np.i
         if is_missing(value):
             raise DataError(name, "the cell is empty; every row needs a value", row)
         texts.append(_plain(value))
-    distinct = sorted(set(texts), key=lambda t: (0, int(t), "") if _whole(t) else (1, 0, t))
+    distinct = sorted(set(texts), key=_place)
     number = {text: i for i, text in enumerate(distinct)}
     return np.array([number[text] for text in texts], dtype=np.int64), distinct
 
@@ -110,8 +119,12 @@ def _plain(value: Any) -> str:
     return text
 
 
-def _whole(text: str) -> bool:
-    return text.lstrip("-").isdecimal()
+def _place(text: str) -> tuple[float, str]:
+    """Returns what names are ordered by: "7" and "07" are two, in an order that never varies."""
+    try:
+        return int(text), text
+    except ValueError:
+        return math.inf, text
 
 
 def first(bad: npt.NDArray[np.bool_]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,9 @@ from tuner.returns.columns import (
 
 MOST_LEVELS = 500
 """Above this, it isn't a ladder of capacity; all pairs of levels are compared."""
+
+LEAST_STEP = 1e-9
+"""Levels that are no further apart, relative to themselves, are one with rounding."""
 
 MOST_CELLS = 50_000_000
 """Levels times replicates that fit in memory."""
@@ -62,58 +66,81 @@ def read_sheet(
     """Reads a data frame, or a mapping of columns. The order of rows makes no difference.
 
     A missing, NaN or infinite score is a replicate that failed. Rows that say the same
-    of the same replicate count once.
+    of the same replicate count once, with the least cost that they name.
 
     Raises:
         DataError: A column is missing, a cell is wrong, or two rows contradict each other.
     """
     levels = numbers(level, column(frame, level))
-    scores = numbers(score, column(frame, score))
-    costs = numbers(cost, column(frame, cost)) if cost else np.full(len(levels), np.nan)
     if len(levels) == 0:
         raise DataError("", "it has no rows")
-    if len(levels) != len(scores):
-        raise DataError(score, f"it has {len(scores)} rows where {level!r} has {len(levels)}")
-    _judge_levels(level, levels)
+
+    def beside(name: str | None) -> Floats:
+        if not name:
+            return np.full(len(levels), np.nan)
+        values = numbers(name, column(frame, name))
+        _judge_length(name, len(values), level, len(levels))
+        return values
+
+    scores, costs, sizes = beside(score), beside(cost), beside(per)
+    distinct, place = _distinct(level, levels)
     if cost and (row := first(np.isinf(costs) | (costs < 0))):
         raise DataError(cost, f"{costs[row - 1]:g} is no cost; give a number from 0 up", row)
-    distinct, place = np.unique(levels, return_inverse=True)
-    if len(distinct) > MOST_LEVELS:
-        raise DataError(
-            level,
-            f"it has {len(distinct)} different levels; give at most {MOST_LEVELS}, or name the "
-            "column that holds the capacity",
-        )
+    if per and (row := first(~(np.isfinite(sizes) & (sizes > 0)))):
+        raise DataError(per, "it can't be doubled; capacities are numbers above 0", row)
     notes: list[str] = []
+    # By all that a row says, so that nothing depends on the order in which rows came.
     if replicate:
         numbered, names = names_to_numbers(replicate, column(frame, replicate))
-        keep = _once(replicate, place, numbered, scores, costs, notes)
-        place_kept, numbered = place[keep], numbered[keep]
+        _judge_length(replicate, len(numbered), level, len(levels))
+        order = np.lexsort((sizes, costs, scores, numbered, place))
+        keep = _once(replicate, order, place, numbered, scores, notes)
+        place, numbered = place[keep], numbered[keep]
     else:
-        keep = np.lexsort((costs, scores, place))
-        place_kept, names = place[keep], []
-        starts = np.searchsorted(place_kept, np.arange(len(distinct)))
-        numbered = np.arange(len(keep)) - starts[place_kept]
+        keep = np.lexsort((sizes, costs, scores, place))
+        place, names = place[keep], []
+        starts = np.searchsorted(place, np.arange(len(distinct)))
+        numbered = np.arange(len(keep)) - starts[place]
     width = int(numbered.max()) + 1
     if len(distinct) * width > MOST_CELLS:
         raise DataError(
             replicate or level, f"{len(distinct)} levels by {width} replicates are too many"
         )
     values = np.full((len(distinct), width), np.nan)
-    values[place_kept, numbered] = scores[keep]
+    values[place, numbered] = scores[keep]
     failed = np.zeros(values.shape, dtype=bool)
-    failed[place_kept, numbered] = ~np.isfinite(scores[keep])
+    failed[place, numbered] = ~np.isfinite(scores[keep])
     values[failed] = np.nan
-    capacities = _capacities(per, numbers(per, column(frame, per)), distinct, place) if per else ()
     return Sheet(
         tuple(map(level_of, distinct.tolist())),
         tuple(names),
         values,
         failed,
-        _means(costs[keep], place_kept, len(distinct)),
-        capacities,
+        _means(costs[keep], place, len(distinct)),
+        _capacities(per, sizes[keep], distinct, place) if per else (),
         tuple(notes),
     )
+
+
+def _judge_length(name: str, length: int, level: str, rows: int) -> None:
+    if length != rows:
+        raise DataError(name, f"it has {length} rows where {level!r} has {rows}")
+
+
+def _distinct(name: str, levels: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
+    """Returns the levels, rising, and each row's place among them."""
+    _judge_levels(name, levels)
+    distinct, place = np.unique(levels, return_inverse=True)
+    if len(distinct) > MOST_LEVELS:
+        raise DataError(
+            name,
+            f"it has {len(distinct)} different levels; give at most {MOST_LEVELS}, or name the "
+            "column that holds the capacity",
+        )
+    for below, above in itertools.pairwise(distinct.tolist()):
+        if not below < above / (1 + LEAST_STEP):
+            raise DataError(name, f"{below!r} and {above!r} are too close to be two levels")
+    return distinct, place
 
 
 def _judge_levels(name: str, levels: Floats) -> None:
@@ -127,14 +154,13 @@ def _judge_levels(name: str, levels: Floats) -> None:
 
 def _once(
     name: str,
+    order: npt.NDArray[np.intp],
     place: npt.NDArray[np.intp],
     numbered: npt.NDArray[np.int64],
     scores: Floats,
-    costs: Floats,
     notes: list[str],
 ) -> npt.NDArray[np.intp]:
-    """Returns the rows to read, one a level and replicate, in an order of their own."""
-    order = np.lexsort((costs, scores, numbered, place))
+    """Returns the rows to read of those in order: the first of each level and replicate."""
     same = np.zeros(len(order), dtype=bool)
     before, after = order[:-1], order[1:]
     same[1:] = (place[before] == place[after]) & (numbered[before] == numbered[after])
@@ -173,8 +199,6 @@ def _means(values: Floats, place: npt.NDArray[np.intp], levels: int) -> Floats:
 def _capacities(
     name: str, values: Floats, levels: Floats, place: npt.NDArray[np.intp]
 ) -> tuple[float, ...]:
-    if row := first(~(np.isfinite(values) & (values > 0))):
-        raise DataError(name, "it can't be doubled; capacities are numbers above 0", row)
     means = _means(values, place, len(levels))
     if (np.diff(means) <= 0).any():
         at = int((np.diff(means) <= 0).argmax())
