@@ -186,7 +186,7 @@ def test_the_report_says_verdicts_first_and_everything_else(result):
         "| 2 | .93 | 0.0120 | 0.0100 | 2.5 s (×2) | +173 | 9,000 |",
         "Never measured, and so never paid for: depth 8.",
         "**What the next doubling gains.** Doubling once more, to depth 8, is expected to gain "
-        "+0.0004 (95% interval [-0.0110, +0.0120]; log-linear). Take it lightly",
+        "+0.0004 (95% interval [-0.0110, +0.0120]; log-linear). For the levels already seen",
         "**What capacity costs.** Doubling depth multiplies the cost by 2 (cost ∝ depth^1.00).",
         "The step 1 → 2 gained +0.0600 for 1.25 device-seconds more: the last worth having.",
         "The step 2 → 4 gained +0.0010 for 2.5 device-seconds more: the first not worth having.",
@@ -302,6 +302,14 @@ def test_what_is_unknown_takes_no_room_in_the_report(result):
     assert "| trees | cost | parameters |" in forest
     assert "next doubling" not in forest
     assert "What capacity costs" not in forest
+
+
+def test_what_is_missing_is_said_once(result):
+    text = report.markdown(result).partition("## forest")[2].partition("\n## ")[0]
+    assert text.count("about 9 more replicates at 16") == 1
+    console = Console(file=io.StringIO(), width=200)
+    console.print(tables.levels(result.curves["forest/trees"]))
+    assert "about 9 more replicates at 16. To settle it with" in console.file.getvalue()
 
 
 @pytest.mark.parametrize(

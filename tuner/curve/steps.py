@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -58,8 +59,12 @@ class CostTrend:
     unit: str
 
     def at(self, capacity: float) -> float:
-        """Returns what a capacity would cost by the trend."""
-        return float(self.scale * capacity**self.exponent)
+        """Returns what a capacity would cost by the trend.
+
+        Raises:
+            OverflowError: It is too large to be told.
+        """
+        return math.exp(math.log(self.scale) + self.exponent * math.log(capacity))
 
 
 @dataclass(frozen=True)

@@ -92,8 +92,13 @@ class Sufficiency:
         )
 
     def not_excluded(self) -> tuple[float, ...]:
-        """Returns the measured levels that may still be the sufficient one."""
-        return tuple(k for k in self.levels if not self.excluded(k))
+        """Returns the measured levels that may still be the smallest sufficient one.
+
+        Not those that a larger one is shown to be worth more than, and none above a
+        level that is itself shown to suffice.
+        """
+        top = next((k for k in self.levels if self.bounded(k)), math.inf)
+        return tuple(k for k in self.levels if k <= top and not self.excluded(k))
 
     def forgone(self, level: float) -> float:
         """Returns the most that stopping here may forgo: an upper bound on max_j μ_j − μ_k.
