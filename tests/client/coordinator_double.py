@@ -133,7 +133,7 @@ def make_curves() -> list[Curve]:
             (4, 16),
             ("about 9 more replicates at 16",),
         ),
-        needed=Needed((13, None), None, "4 against 16 hangs on its replicates."),
+        needed=Needed((13, None), None, "about 9 more replicates at 16"),
         state=SearchState.CONCLUDED,
     )
     baseline = Curve(

@@ -15,6 +15,7 @@ from tuner.spec import Search
 from tuner.v1 import returns_pb2
 from tuner.v1 import runner_service_pb2 as rpb
 from tuner.v1 import tuner_service_pb2 as pb
+from tuner.wire.comparison import comparison_from_wire
 from tuner.wire.curve import curve_from_wire
 from tuner.wire.record import measurement_from_wire, step_from_wire
 
@@ -227,6 +228,33 @@ async def test_searches_are_compared_only_on_what_is_measured(house: House) -> N
     request = pb.CompareSearchesRequest(parent="namespaces/default/jobs/none")
     error = await refusal(house.stub.CompareSearches(request, metadata=AUTH))
     assert error.status is Status.NOT_FOUND
+
+
+async def test_searches_are_compared_on_the_record_as_it_stands(house: House) -> None:
+    job, runner, _ = await recorded(house)
+
+    async def compared(**changes) -> pb.CompareSearchesResponse:
+        request = pb.CompareSearchesRequest(parent=job.name, **changes)
+        return await house.stub.CompareSearches(request, metadata=AUTH)
+
+    # The two share one replicate, which bounds nothing.
+    few = comparison_from_wire((await compared()).comparison)
+    assert few.metric == "error"
+    assert few.margin == 0.01
+    assert {c.search for c in few.contenders} == {"simulated/depth", "simulated/trees"}
+    assert few.good_enough is None
+    await runner.record(
+        *(runner.row(1, i, 0.5 + 0.002 * i, search="simulated/trees") for i in range(1, 4))
+    )
+    more = comparison_from_wire((await compared(rope=True)).comparison)
+    (difference,) = more.differences
+    assert (difference.better, difference.worse) == ("simulated/depth", "simulated/trees")
+    assert difference.practically_equal is not None
+    assert difference.replicates == 4
+    again = comparison_from_wire((await compared()).comparison)
+    assert again.differences[0].practically_equal is None
+    # Nobody has scored them on this.
+    assert not (await compared(metric="brier")).HasField("comparison")
 
 
 async def test_a_curves_dead_process_is_replaced(house: House) -> None:

@@ -79,6 +79,29 @@ def place(
     return min(found, key=lambda choice: choice[0])[1]
 
 
+def corner(words: str, y: float, obstacles: Sequence[Obstacle], width: float) -> tuple[bool, bool]:
+    """Returns at which end of a level line words stand clearest: at the right, and below it.
+
+    Args:
+        words: The words, in 10 points.
+        y: Where the line is, from the upper edge.
+        obstacles: All that is drawn about it.
+        width: The panel's width.
+    """
+    long = _LETTER * 10 / 12 * len(words) + 8
+
+    def covered(choice: tuple[bool, bool]) -> int:
+        right, below = choice
+        top, bottom = (y, y + 14) if below else (y - 14, y)
+        return sum(
+            (o.x > width - long if right else o.x < long) and o.top < bottom and o.bottom > top
+            for o in obstacles
+        )
+
+    # The first of equals: words are looked for above the line, where it begins.
+    return min([(False, False), (True, False), (False, True), (True, True)], key=covered)
+
+
 def _in_the_way(
     obstacles: Sequence[Obstacle], start: float, end: float
 ) -> list[tuple[float, float]]:

@@ -163,9 +163,9 @@ def section(curve: Curve) -> list[str]:
     said = " ".join(filter(None, [sentences.cost_trend(curve), *sentences.cost_steps(curve)]))
     if said:
         lines += ["", f"**What capacity costs.** {said}"]
-    if verdict is not None:
-        lines += _listed("What is missing:", verdict.missing)
-    if said := sentences.needed(curve.needed):
+    missing = verdict.missing if verdict is not None else ()
+    lines += _listed("What is missing:", missing)
+    if said := sentences.needed(curve.needed, reason=not missing):
         lines += ["", said]
     lines += _listed("Notes:", curve.notes)
     settings = [(naming.level(row.level), naming.setting(row)) for row in curve.levels]

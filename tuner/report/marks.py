@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from tuner.curve import Curve, CurveLevel
 
@@ -105,6 +105,13 @@ def predicted(row: Row, before: Row | None, x: altair.X, y: Vertical) -> list[al
     return layers
 
 
+def written(base: altair.Chart, left: bool, size: int, dy: float = 0.0) -> list[altair.Chart]:
+    """Returns words, that end or begin where they are put; bars and lines end before them."""
+    styles: list[Row] = [{"stroke": "white", "strokeWidth": 3}, {"fill": INK}]
+    align: Literal["left", "right"] = "right" if left else "left"
+    return [base.mark_text(align=align, fontSize=size, dy=dy, **style) for style in styles]
+
+
 class Capacity:
     """The horizontal axis: the whole ladder, a doubling as wide as any other.
 
@@ -131,7 +138,8 @@ class Capacity:
                 format=",.12~r",
                 labels=labels,
                 grid=False,
-                labelOverlap=True,
+                labelOverlap="greedy",
+                labelSeparation=4,
             ),
         )
 
@@ -148,7 +156,8 @@ class Vertical:
 
     Args:
         rows: What is drawn.
-        title: The axis's title.
+        title: The axis's title, in parts that may stand below one another.
+        height: The panel's height.
         also: Other values to show.
         span: The least to show, so that noise isn't drawn as large as what matters.
         floor: The least value that there can be.
@@ -157,14 +166,16 @@ class Vertical:
     def __init__(
         self,
         rows: Sequence[Row],
-        title: str,
+        title: Sequence[str],
         *,
+        height: float,
         also: Sequence[float] = (),
         span: float = 0.0,
         floor: float = -math.inf,
     ) -> None:
         self.domain = _domain(rows, also, span, floor)
-        self._title = title
+        self._title = in_lines(title, height)
+        self._limit = height + 10
 
     def at(self, value: float, height: float) -> float:
         """Returns where a value is, in units from the upper edge of a panel of that height."""
@@ -185,8 +196,15 @@ class Vertical:
                 format=f",.{decimals}f",
                 minExtent=46,
                 titlePadding=6,
+                titleLimit=self._limit,
             ),
         )
+
+
+def in_lines(title: Sequence[str], height: float) -> str | list[str]:
+    """Returns a title that stands upright: in a line, or where that is too long in several."""
+    whole = " ".join(title).strip()
+    return whole if 5.5 * len(whole) <= height + 10 else [part for part in title if part]
 
 
 def even_ticks(low: float, high: float) -> tuple[list[float], int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tuner.curve import Curve, CurveLevel
 from tuner.report import naming, sentences
-from tuner.report.labels import Obstacle, place
+from tuner.report.labels import Obstacle, corner, place
 from tuner.report.marks import (
     BLUE,
     ENOUGH,
@@ -22,10 +22,12 @@ from tuner.report.marks import (
     Vertical,
     bar,
     bounds,
+    in_lines,
     in_runs,
     mark_of,
     points,
     predicted,
+    written,
 )
 
 if TYPE_CHECKING:
@@ -90,7 +92,8 @@ def scores(curve: Curve, x: Capacity, following: Row | None, *, labels: bool) ->
     better = "lower" if curve.direction == "minimize" else "higher"
     y = Vertical(
         [*rows, *ahead],
-        f"{curve.metric} ({better} is better)",
+        [curve.metric, f"({better} is better)"],
+        height=SCORES_HEIGHT,
         span=curve.margin,
         floor=0.0 if min(row["at"] for row in rows) >= 0 else -math.inf,
     )
@@ -134,8 +137,13 @@ def gains(
     import altair as alt
 
     ahead = [] if following is None else [following | {"at": following["gain"]}]
-    per = f" of {curve.per}" if curve.per else ""
-    y = Vertical([*rows, *ahead], f"gain per doubling{per}", also=(0.0, curve.margin))
+    per = f"of {curve.per}" if curve.per else ""
+    y = Vertical(
+        [*rows, *ahead],
+        ["gain per doubling", per],
+        height=GAINS_HEIGHT,
+        also=(0.0, curve.margin),
+    )
     base = alt.Chart(alt.InlineData(list(rows))).encode(x=x(labels))
     zero = alt.Chart(alt.InlineData([{"at": 0.0}]))
     margin = alt.Chart(alt.InlineData([{"at": curve.margin}]))
@@ -147,11 +155,11 @@ def gains(
     ]
     for point in ahead:
         layers += predicted(point, None, x(labels), y)
-    layers.append(
-        margin.mark_text(align="left", dx=3, dy=-7, fontSize=10, color=INK).encode(
-            x=alt.value(0), y=y("at"), text=alt.value(f"margin {curve.margin:g}")
-        )
-    )
+    said = f"margin {curve.margin:g}"
+    stretches = _stretches([*rows, *ahead], x, y, GAINS_HEIGHT)
+    right, below = corner(said, y.at(curve.margin, GAINS_HEIGHT), stretches, WIDTH)
+    base = margin.encode(x=alt.value(WIDTH - 3 if right else 3), y=y("at"), text=alt.value(said))
+    layers += written(base, right, 10, dy=8 if below else -7)
     return alt.layer(*layers).properties(width=WIDTH, height=GAINS_HEIGHT)
 
 
@@ -175,7 +183,7 @@ def costs_of(curve: Curve, x: Capacity, rows: Sequence[Row]) -> Panel:
         "at:Q",
         scale=alt.Scale(type="log", domain=[low / 1.6, high * 1.6], nice=False),
         axis=alt.Axis(
-            title=f"cost ({unit})" if unit else "cost",
+            title=in_lines(["cost", f"({unit})" if unit else ""], COSTS_HEIGHT),
             values=_ticks(low / 1.6, high * 1.6),
             format=",.3~r",
             minExtent=46,
@@ -227,16 +235,7 @@ def _beside(
     """Returns the words beside their points, out of the way of all that is drawn."""
     import altair as alt
 
-    stretches = [
-        Obstacle(
-            x.at(row["level"]),
-            *(
-                y.at(row[end if row["bounded"] else "at"], SCORES_HEIGHT)
-                for end in ("at", "high", "low")
-            ),
-        )
-        for row in rows
-    ]
+    stretches = _stretches(rows, x, y, SCORES_HEIGHT)
     layers = []
     for stretch, said in zip(stretches, words, strict=False):
         if not said:
@@ -245,11 +244,19 @@ def _beside(
         base = alt.Chart(alt.InlineData([{}])).encode(
             x=alt.value(found.x), y=alt.value(found.y), text=alt.value(said)
         )
-        # Bars and lines end before the words.
-        for style in ({"stroke": "white", "strokeWidth": 3}, {"fill": INK}):
-            text = base.mark_text(align="right" if found.left else "left", fontSize=12, **style)
-            layers.append(text)
+        layers += written(base, found.left, 12)
     return layers
+
+
+def _stretches(rows: Sequence[Row], x: Capacity, y: Vertical, height: float) -> list[Obstacle]:
+    """Returns where in a panel each row's point and bounds are."""
+    return [
+        Obstacle(
+            x.at(row["level"]),
+            *(y.at(row[end if row["bounded"] else "at"], height) for end in ("at", "high", "low")),
+        )
+        for row in rows
+    ]
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -70,8 +70,13 @@ def _step(step: CostStep, unit: str) -> str:
     return f"{steps} gained {naming.number(step.gain, plus=True)} for {cost}"
 
 
-def needed(what: Needed) -> str:
-    """Returns what would likely settle the verdict; empty where nothing is missing."""
+def needed(what: Needed, reason: bool = True) -> str:
+    """Returns what would likely settle the verdict; empty where nothing is missing.
+
+    Args:
+        what: What is needed.
+        reason: Whether to begin with what is missing; False where that is said already.
+    """
     said = []
     if what.replicates is not None:
         low, high = what.replicates
@@ -88,10 +93,11 @@ def needed(what: Needed) -> str:
             said.append(f"about {several} replicates in all at each level in question")
     if what.examples is not None:
         said.append(f"about {what.examples:,} test examples in all")
-    if not said:
-        return what.reason
-    settled = f"To settle it with a chance of .8: {'; or '.join(said)}."
-    return f"{what.reason} {settled}" if what.reason else settled
+    why = what.reason if reason else ""
+    if said:
+        why = f"{why.rstrip('.')}. " if why else ""
+        why += f"To settle it with a chance of .8: {'; or '.join(said)}."
+    return why
 
 
 def alike(comparison: LearnerComparison) -> list[str]:
