@@ -21,8 +21,8 @@ from tuner.curve import (
 )
 from tuner.errors import TunerError
 from tuner.report import chart
-from tuner.report.labels import Obstacle, place
-from tuner.report.marks import even_ticks
+from tuner.report.labels import Obstacle, corner, place
+from tuner.report.marks import even_ticks, in_lines
 
 
 def drawn(result, key="cnn/depth", **changes):
@@ -170,7 +170,7 @@ def test_the_next_doubling_of_something_else_than_the_level_has_no_place_on_the_
     curve = replace(forecast(result), per="parameters")
     text = chart.svg_of([curve])
     assert "predicted" not in text
-    assert "gain per doubling of parameters" in text
+    assert "of parameters" in text  # in a line of its own, below the gain
 
 
 def test_the_knee_is_for_the_eye_and_only_where_asked_for(result):
@@ -251,6 +251,21 @@ def test_words_stand_beside_their_point_and_off_what_is_drawn():
     assert box[1] <= 250
     edge = place("enough (p = .93)", falling[3], falling, (250, 160))
     assert edge.left  # to the right there is no room
+
+
+def test_the_word_of_the_margin_goes_where_nothing_is_drawn():
+    bar = Obstacle(20, 50, 30, 70)
+    assert corner("margin 0.02", 50, [], 250) == (False, False)
+    assert corner("margin 0.02", 50, [bar], 250) == (True, False)
+    above = [Obstacle(x, 42, 38, 46) for x in (20, 230)]
+    assert corner("margin 0.02", 50, above, 250) == (False, True)
+
+
+def test_a_title_too_long_for_its_panel_stands_in_lines():
+    assert in_lines(["error", "(lower is better)"], 160) == "error (lower is better)"
+    parts = ["top1_accuracy_percent", "(higher is better)"]
+    assert in_lines(parts, 160) == parts
+    assert in_lines(["gain per doubling", ""], 110) == "gain per doubling"
 
 
 @pytest.mark.parametrize("outcome", list(VerdictOutcome))
