@@ -182,7 +182,8 @@ def analyze_examples(
     question = Question(
         level, "", level, names, score, direction, margin, alpha=alpha, patience=patience
     )
-    evidence = Examples(names, values, how, size)
+    step = 1 / size if all(np.asarray(examples[k]).dtype == np.bool_ for k in levels) else 0.0
+    evidence = Examples(names, values, how, size, step=step)
     look = assess_evidence(question, evidence)
     notes = [*_of_examples(examples, evidence), *_of_breaks(breaks, names)]
     notes += sensitivity(question, evidence, look.verdict)

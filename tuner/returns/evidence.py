@@ -25,16 +25,35 @@ class Joint:
     Attributes:
         levels: The measured levels, rising.
         replicates: What they share.
-        means: (levels,), in the metric's units.
-        factors: For each source of variation its factor (rows, levels) and its degrees
-            of freedom: standard normal weights (rows,) times the factor have the
-            covariance of the means.
+        means: (levels,), in the unit.
+        factors: For each source of variation its factor (rows, levels), in the unit, and
+            its degrees of freedom: standard normal weights (rows,) times the factor
+            have the covariance of the means.
+        unit: In the metric's units; it keeps sums and squares in range.
     """
 
     levels: tuple[float, ...]
     replicates: int
     means: Floats
     factors: tuple[tuple[Floats, int], ...]
+    unit: float = 1.0
+
+
+def equal_factor(alike: npt.NDArray[np.bool_], error: float) -> Floats:
+    """Returns a factor for levels whose differences are all the same.
+
+    Their bounds reckon with a step of the metric (`believed_spread`), so draws have to,
+    too: each of those levels gets half of that variance to itself.
+
+    Args:
+        alike: (levels, levels): whether all differences of two levels are the same.
+        error: The standard error that the bounds take for them.
+
+    Returns:
+        (levels, levels).
+    """
+    others = alike & ~np.eye(len(alike), dtype=bool)
+    return np.diag(np.where(others.any(axis=1), error / math.sqrt(2), 0.0))
 
 
 class Evidence(Protocol):
@@ -189,13 +208,19 @@ class Replicates:
         """Returns the means over the replicates that all levels have, and their factor."""
         if not self.paired or not self.levels:
             return None
-        rows = self.values[:, ~np.isnan(self.values).any(axis=0)]
+        unit = unit_of(float(np.nanmax(np.abs(self.values))))
+        rows = self.values[:, ~np.isnan(self.values).any(axis=0)] / unit
         n = rows.shape[1]
         if n < 2:
             return None
         means = rows.mean(axis=1)
-        factor = (rows - means[:, None]).T * (self.design.scale(n) / math.sqrt(n - 1))
-        return Joint(self.levels, n, means, ((factor, n - 1),))
+        scale = self.design.scale(n)
+        factors = [((rows - means[:, None]).T * (scale / math.sqrt(n - 1)), n - 1)]
+        alike = np.array([moments(rows - row)[2] <= ROUNDING for row in rows])
+        step = smallest_step(self.values / unit, ROUNDING)
+        if step and alike.sum() > len(rows):
+            factors.append((equal_factor(alike, scale * step / math.sqrt(n)), n - 1))
+        return Joint(self.levels, n, means, tuple(factors), unit)
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from tuner.curve import Question
 from tuner.returns.bounds import ROUNDING, Floats
-from tuner.returns.designs import FIXED, Design
-from tuner.returns.evidence import Joint
+from tuner.returns.crossed import Crossed
+from tuner.returns.designs import FIXED, Design, Sequential
+from tuner.returns.evidence import Joint, equal_factor
 from tuner.returns.pairs import Measured, make_mean, make_pair
 from tuner.returns.table import unit_of
-from tuner.returns.uncertainty import Crossed
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Examples:
         design: How the number of replicates came about.
         size: Examples to a unit.
         numbers: The replicates' numbers; their places where omitted.
+        step: Smallest step of a score of a unit, where it is known; 0 where it is to be
+            seen from the scores.
     """
 
     levels: tuple[float, ...]
@@ -40,6 +42,7 @@ class Examples:
     design: Design = FIXED
     size: float = 1.0
     numbers: tuple[int, ...] = ()
+    step: float = 0.0
 
     @property
     def replicates(self) -> tuple[int, ...]:
@@ -51,18 +54,21 @@ class Examples:
         largest = float(np.abs(self.values).max(initial=0.0))
         unit = unit_of(largest)
         rounding = ROUNDING * largest
-        parts = _Covariances.of(self.values / unit)
+        scaled = self.values / unit
+        parts = _Covariances.of(scaled)
         sign = -1.0 if question.direction == "minimize" else 1.0
         r = self.values.shape[1]
+        of_means = [parts.of_mean(i) for i in range(len(self.levels))]
         of_pairs = {
             (i, j): parts.of_difference(i, j) for i, j in combinations(range(len(self.levels)), 2)
         }
-        alike = any(max(v) == 0.0 for v in of_pairs.values())
-        step = _smallest_step(self.values / unit) if alike else 0.0
+        step = self.step / unit
+        if not step and any(self._lacks(v) for v in (*of_means, *of_pairs.values())):
+            step = _smallest_step(scaled)
         by_level = {}
         for i, name in enumerate(self.levels):
             mean = float(parts.means[i]) * unit
-            uncertainty = self._uncertainty(parts.of_mean(i), step, unit)
+            uncertainty = self._uncertainty(of_means[i], step, unit)
             by_level[name] = make_mean(question, r, mean, uncertainty)
         pairs = {}
         for (i, j), variances in of_pairs.items():
@@ -79,16 +85,22 @@ class Examples:
         step = step * unit / self.values.shape[2]
         return Measured(self.levels, pairs, by_level, step, fits=r == 1)
 
+    def _lacks(self, variances: tuple[float, float, float]) -> bool:
+        """Tells whether a step has to stand in for variances that are 0."""
+        equal_replicates = self.values.shape[1] > 1 and variances[0] == 0.0
+        return variances[1] == 0.0 or (equal_replicates and isinstance(self.design, Sequential))
+
     def _uncertainty(
         self, variances: tuple[float, float, float], step: float, unit: float
     ) -> Crossed:
-        """Returns the crossed uncertainty; where nothing differs, as if one example had."""
+        """Returns the crossed uncertainty; where no example differs, as if one had."""
         r, m = self.values.shape[1:]
-        by_replicate, by_example, residual = (v * unit * unit for v in variances)
-        if max(variances) == 0.0:
-            # One example of m that is off by a step has variance step²/m.
-            by_example = (step * unit) ** 2 / m
-        return Crossed(self.design, r, m, by_replicate, by_example, residual, self.size)
+        by_replicate, by_example, residual = variances
+        if by_example == 0.0:
+            # One example of m that is off by a step has variance step²/m. Where no step is
+            # known, all scores are one number: that says nothing of another example.
+            by_example = step**2 / m if step else math.inf
+        return Crossed(self.design, r, m, by_replicate, by_example, residual, self.size, unit, step)
 
     def without_replicate(self, replicate: int) -> Examples:
         """Returns the scores of all others."""
@@ -109,13 +121,18 @@ class Examples:
         r, m = self.values.shape[1:]
         if r < 2 or m < 2:
             return None
-        means = self.values.mean(axis=(1, 2))
-        seeds = (self.values.mean(axis=2) - means[:, None]).T / math.sqrt(r * (r - 1))
-        cases = (self.values.mean(axis=1) - means[:, None]).T / math.sqrt(m * (m - 1))
-        if m > len(means):
-            # A square root of fewer rows has the same covariance, and needs fewer draws.
-            cases = np.linalg.qr(cases, mode="r")
-        return Joint(self.levels, r, means, ((seeds, r - 1), (cases, m - 1)))
+        unit = unit_of(float(np.abs(self.values).max()))
+        values = self.values / unit
+        means = values.mean(axis=(1, 2))
+        seeds = (values.mean(axis=2) - means[:, None]).T / math.sqrt(r * (r - 1))
+        cases = (values.mean(axis=1) - means[:, None]).T / math.sqrt(m * (m - 1))
+        factors = [(seeds, r - 1), (cases, m - 1)]
+        both = np.concatenate([seeds, cases])
+        alike = np.array([np.abs(both.T - row).max(axis=1) <= ROUNDING for row in both.T])
+        if alike.sum() > len(means):
+            step = self.step / unit or _smallest_step(values)
+            factors.append((equal_factor(alike, step / m), m - 1))
+        return Joint(self.levels, r, means, tuple(factors), unit)
 
 
 def clustered(values: Floats, clusters: npt.NDArray[np.generic]) -> Floats:
@@ -178,7 +195,7 @@ class _Covariances:
     def of_mean(self, i: int) -> tuple[float, float, float]:
         """Returns the three variances of a level."""
         parts = (self.by_replicate, self.by_example, self.residual)
-        first, second, third = (float(c[i, i]) for c in parts)
+        first, second, third = (_above_rounding(float(c[i, i])) for c in parts)
         return first, second, third
 
     def of_difference(self, i: int, j: int) -> tuple[float, float, float]:
@@ -191,7 +208,12 @@ class _Covariances:
 def _variance(c: Floats, i: int, j: int) -> float:
     total = float(c[i, i] + c[j, j])
     value = total - 2 * float(c[i, j])
-    return value if value > ROUNDING * total else 0.0
+    return _above_rounding(value, total)
+
+
+def _above_rounding(variance: float, total: float = 0.0) -> float:
+    """Returns a variance of scores up to about 1, or 0 where it is what rounding leaves."""
+    return variance if variance > max(ROUNDING * total, ROUNDING**2) else 0.0
 
 
 def _smallest_step(values: Floats) -> float:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from tuner.curve import Needed
 from tuner.returns import words
 from tuner.returns.bounds import EQUAL_PAIRS
-from tuner.returns.designs import Noise, fewest_replicates
+from tuner.returns.crossed import Crossed
+from tuner.returns.designs import FIXED, Resampled, fewest_replicates, replicates_needed
 from tuner.returns.pairs import Pair, pair_level
 from tuner.returns.sufficiency import Sufficiency
-from tuner.returns.uncertainty import Crossed, OfReplicates
+from tuner.returns.uncertainty import OfReplicates
 
 
 def missing(rule: Sufficiency) -> tuple[str, ...]:
@@ -116,13 +117,16 @@ def _open_pairs(rule: Sufficiency) -> list[Pair]:
     ]
 
 
-def _least(pair: Pair, rule: Sufficiency) -> int:
+def _least(pair: Pair, rule: Sufficiency) -> int | None:
     """Returns the fewest replicates that could bound anything, where no spread is known."""
     level, uncertainty = pair_level(rule.question), pair.uncertainty
+    if isinstance(uncertainty, Crossed):
+        return None
     least = 2
-    if isinstance(uncertainty, OfReplicates) and not isinstance(uncertainty.design, Noise):
+    if isinstance(uncertainty, OfReplicates):
         least = fewest_replicates(uncertainty.design, level)
-    return max(least, EQUAL_PAIRS) if pair.equal else least
+    # Two say nothing of the spread only where they are equal.
+    return max(least, EQUAL_PAIRS) if pair.comparison.replicates >= 2 else least
 
 
 def _more(pair: Pair, rule: Sufficiency) -> str:
@@ -130,6 +134,8 @@ def _more(pair: Pair, rule: Sufficiency) -> str:
     between = f"{c.smaller} against {c.larger}"
     if not uncertainty.known:
         least = _least(pair, rule)
+        if least is None:
+            return f"{between}: examples on which some score differs from another; here none does"
         return f"{between}: at least {least} replicates of both, there are {c.replicates}"
     level, distance = pair_level(rule.question), abs(c.estimate)
     wanted = uncertainty.replicates_needed(distance, level)
@@ -147,10 +153,11 @@ def _more(pair: Pair, rule: Sufficiency) -> str:
 
 def _hopeless(pair: Pair, rule: Sufficiency) -> str:
     """Says why no number of replicates would settle a pair."""
-    price = rule.question.margin * pair.doublings
-    level = pair_level(rule.question)
-    if isinstance(pair.uncertainty, OfReplicates | Crossed):
-        reachable = pair.uncertainty.replicates_needed(1e6 * max(price, abs(pair.gain)), level)
-        if reachable is None:
-            return "however many, splits of the same data, or these examples, bound no more"
+    uncertainty, level = pair.uncertainty, pair_level(rule.question)
+    distance = abs(pair.comparison.estimate)
+    if isinstance(uncertainty, OfReplicates) and isinstance(uncertainty.design, Resampled):
+        if replicates_needed(FIXED, distance, uncertainty.spread, level) is not None:
+            return "however many, splits of the same data bound no more"
+    elif isinstance(uncertainty, Crossed) and uncertainty.replicates > 1 and distance > 0:
+        return "neither more of them nor more test examples would do alone"
     return "the gain is within noise of the margin"

@@ -49,7 +49,7 @@ def level_probabilities(
         means += _student(rng, factor, degrees, draws)
     sign = -1.0 if question.direction == "minimize" else 1.0
     bottom = joint.levels[0]
-    price = [question.margin * question.doublings(bottom, k) for k in joint.levels]
+    price = [question.margin * question.doublings(bottom, k) / joint.unit for k in joint.levels]
     chosen = _sufficient(sign * means - np.asarray(price))
     chances = np.bincount(chosen, minlength=len(joint.levels)) / draws
     return dict(zip(joint.levels, chances.tolist(), strict=True))
@@ -57,6 +57,9 @@ def level_probabilities(
 
 def _student(rng: np.random.Generator, factor: Floats, degrees: int, draws: int) -> Floats:
     """Returns draws (draws, levels) of a centred multivariate t."""
+    if len(factor) > factor.shape[1]:
+        # A square root of fewer rows has the same covariance, and needs fewer draws.
+        factor = np.asarray(np.linalg.qr(factor, mode="r"), dtype=np.float64)
     normal = rng.standard_normal((draws, len(factor))) @ factor
     scale = np.sqrt(degrees / rng.chisquare(degrees, draws))
     drawn: Floats = normal * scale[:, None]

@@ -16,14 +16,10 @@ from tuner.returns.designs import (
     MOST_REPLICATES,
     POWER_QUANTILE,
     Design,
-    Sequential,
     fewest_replicates,
     replicates_needed,
     t_quantile,
 )
-
-MOST_EXAMPLES = 10**9
-"""Where the search for a sufficient number of examples ends."""
 
 
 class Uncertainty(Protocol):
@@ -143,7 +139,7 @@ class Unpaired:
             half, error = _welch((n, n), self.spreads, one_sided_level)
             return half + POWER_QUANTILE * error > distance
 
-        return _smallest(short, 2, MOST_REPLICATES)
+        return smallest(short, 2, MOST_REPLICATES)
 
     def examples_needed(self, distance: float, one_sided_level: float) -> int | None:
         """Returns None: a score says nothing of the examples behind it."""
@@ -154,139 +150,18 @@ def _welch(
     counts: tuple[int, int], spreads: tuple[float, float], one_sided_level: float
 ) -> tuple[float, float]:
     """Returns Welch's half-width and standard error."""
-    parts = [s * s / n for n, s in zip(counts, spreads, strict=True)]
-    variance = sum(parts)
-    if variance == 0:
+    # In units of the larger spread, so that no square leaves the range of floats.
+    unit = max(spreads)
+    if unit == 0:
         return 0.0, 0.0
+    parts = [(s / unit) ** 2 / n for n, s in zip(counts, spreads, strict=True)]
+    variance = sum(parts)
     degrees = variance**2 / sum(v * v / (n - 1) for n, v in zip(counts, parts, strict=True))
-    error = math.sqrt(variance)
+    error = math.sqrt(variance) * unit
     return t_quantile(one_sided_level, degrees) * error, error
 
 
-@dataclass(frozen=True)
-class Crossed:
-    """A mean over R replicates, all scored on the same m examples.
-
-    Both vary: another seed and another test set would give another mean. By the
-    random-effects analysis of variance of a crossed design,
-    Var = s_R²/R + s_E²/m - s_RE²/(R·m), floored at the larger of the first two; its
-    degrees of freedom are Satterthwaite's (1946, "An approximate distribution of
-    estimates of variance components"). Assumes that replicates and examples are drawn
-    independently; examples that come in clusters must be handed in by cluster.
-
-    With one replicate only the examples count: the bound is then of these two fits.
-    A sequential design must survive the anytime-valid bound over replicates, too.
-
-    Attributes:
-        design: How the number of replicates came about.
-        replicates: R.
-        examples: m, or the number of clusters.
-        by_replicate: s_R², variance of the replicates' means.
-        by_example: s_E², variance of the examples' means.
-        residual: s_RE², residual variance.
-        size: Examples to a unit: above 1 where the units are clusters.
-    """
-
-    design: Design
-    replicates: int
-    examples: int
-    by_replicate: float
-    by_example: float
-    residual: float
-    size: float = 1.0
-
-    @property
-    def known(self) -> bool:
-        """Whether there are examples to judge by."""
-        return self.examples > 1
-
-    @property
-    def standard_error(self) -> float:
-        """Over replicates and examples."""
-        return math.sqrt(self.variance()[0])
-
-    def variance(self) -> tuple[float, float]:
-        """Returns the variance of the mean and its degrees of freedom."""
-        return _crossed(
-            self.replicates, self.examples, self.by_replicate, self.by_example, self.residual
-        )
-
-    def half_width(self, one_sided_level: float) -> float:
-        """Returns the half-width over examples and replicates."""
-        if not self.known:
-            return math.inf
-        variance, degrees = self.variance()
-        half = t_quantile(one_sided_level, degrees) * math.sqrt(variance)
-        if self.replicates > 1 and isinstance(self.design, Sequential):
-            seeds = OfReplicates(self.design, self.replicates, math.sqrt(self.by_replicate))
-            half = max(half, seeds.half_width(one_sided_level))
-        return half
-
-    def replicates_needed(self, distance: float, one_sided_level: float) -> int | None:
-        """Returns the smallest number of replicates, on as many examples as there are."""
-        if self.replicates < 2:
-            return None
-        return self._needed(
-            lambda n: (n, self.examples), MOST_REPLICATES, distance, one_sided_level
-        )
-
-    def examples_needed(self, distance: float, one_sided_level: float) -> int | None:
-        """Returns the smallest number of examples, with as many replicates as there are."""
-        units = self._needed(
-            lambda m: (self.replicates, m), MOST_EXAMPLES, distance, one_sided_level
-        )
-        return None if units is None else math.ceil(units * self.size)
-
-    def _needed(
-        self,
-        sizes: Callable[[int], tuple[int, int]],
-        most: int,
-        distance: float,
-        one_sided_level: float,
-    ) -> int | None:
-        """Returns the smallest size at which half-width and .84 standard errors fit."""
-        if distance <= 0:
-            return None
-
-        def short(size: int) -> bool:
-            expected = self._resized(*sizes(size))
-            clearance = POWER_QUANTILE * expected.standard_error
-            return expected.half_width(one_sided_level) + clearance > distance
-
-        return _smallest(short, 2, most)
-
-    def _resized(self, replicates: int, examples: int) -> Crossed:
-        """Returns what would be expected with other numbers of replicates and examples."""
-        seeds = max(self.by_replicate - self.residual / self.examples, 0.0)
-        cases = max(self.by_example - self.residual / self.replicates, 0.0)
-        return Crossed(
-            self.design,
-            replicates,
-            examples,
-            seeds + self.residual / examples,
-            cases + self.residual / replicates,
-            self.residual,
-        )
-
-
-def _crossed(
-    replicates: int, examples: int, by_replicate: float, by_example: float, residual: float
-) -> tuple[float, float]:
-    """Returns the crossed variance and Satterthwaite's degrees of freedom."""
-    cases, case_degrees = by_example / examples, examples - 1.0
-    if replicates < 2:
-        return cases, case_degrees
-    seeds, seed_degrees = by_replicate / replicates, replicates - 1.0
-    both = residual / (replicates * examples)
-    variance = seeds + cases - both
-    if variance <= max(seeds, cases):
-        return (seeds, seed_degrees) if seeds >= cases else (cases, case_degrees)
-    spread = seeds**2 / seed_degrees + cases**2 / case_degrees
-    spread += both**2 / (seed_degrees * case_degrees)
-    return variance, max(variance**2 / spread, min(seed_degrees, case_degrees))
-
-
-def _smallest(short: Callable[[int], bool], least: int, most: int) -> int | None:
+def smallest(short: Callable[[int], bool], least: int, most: int) -> int | None:
     """Returns the smallest number that isn't short, for something that falls; None above most."""
     if short(most):
         return None
