@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -185,9 +186,9 @@ def analyze_examples(
     step = 1 / size if all(np.asarray(examples[k]).dtype == np.bool_ for k in levels) else 0.0
     evidence = Examples(names, values, how, size, step=step)
     look = assess_evidence(question, evidence)
-    notes = [*_of_examples(examples, evidence), *_of_breaks(breaks, names)]
+    notes = [*_of_examples(examples, evidence, groups is not None), *_of_breaks(breaks, names)]
     notes += sensitivity(question, evidence, look.verdict)
-    known = {level_of(k): v for k, v in (costs or {}).items()}
+    known = _known_costs(costs or {}, names)
     facts = {k: Facts(cost=known.get(k)) for k in names}
     starts = [start for _, start, _ in breaks]
     curve = compose(
@@ -266,9 +267,10 @@ def _declared(
 ) -> tuple[float, ...]:
     if ladder is None:
         return levels
-    declared = tuple(sorted({level_of(float(k)) for k in ladder}))
-    if not declared or declared[0] <= 0 or not math.isfinite(declared[-1]):
+    named = [float(k) for k in ladder]
+    if not named or not all(0 < k < math.inf for k in named):
         raise ValueError(f"ladder is {list(ladder)}; give finite numbers above 0")
+    declared = tuple(sorted({level_of(k) for k in named}))
     strange = [k for k in levels if k not in declared]
     if strange:
         raise DataError(name, f"level {strange[0]} is not on the ladder {list(declared)}")
@@ -279,12 +281,16 @@ def _stack(examples: Mapping[float, npt.ArrayLike]) -> tuple[list[float], Floats
     """Returns levels, rising, and (levels, replicates, examples)."""
     if not examples:
         raise ValueError("examples is empty; give an array for every level")
+    for level in examples:
+        if not (isinstance(level, numbers.Real) and 0 < level < math.inf):
+            raise ValueError(f"level {level!r} can't be doubled; levels are finite numbers above 0")
     levels = sorted(examples)
     arrays: list[Floats] = []
     for level in levels:
-        if not (math.isfinite(level) and level > 0):
-            raise ValueError(f"level {level} can't be doubled; levels are numbers above 0")
-        array = np.atleast_2d(np.asarray(examples[level], dtype=np.float64))
+        try:
+            array = np.atleast_2d(np.asarray(examples[level], dtype=np.float64))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise DataError(str(level), f"it is no array of numbers: {error}") from None
         if array.ndim != 2 or array.shape[1] < 2 or array.shape[0] < 1:
             raise DataError(
                 str(level),
@@ -304,6 +310,15 @@ def _stack(examples: Mapping[float, npt.ArrayLike]) -> tuple[list[float], Floats
             )
         arrays.append(array)
     return levels, np.stack(arrays)
+
+
+def _known_costs(costs: Mapping[float, float], levels: Sequence[float]) -> dict[float, float]:
+    for level, spent in costs.items():
+        if level not in levels:
+            raise ValueError(f"costs: level {level!r} is not among {list(levels)}")
+        if not 0 <= spent < math.inf:
+            raise ValueError(f"costs: level {level} has {spent}; give a number from 0 up")
+    return {level_of(level): spent for level, spent in costs.items()}
 
 
 # Notes
@@ -347,8 +362,10 @@ def _power(evidence: Replicates, look: Assessment, how: Design, paired: bool) ->
     return []
 
 
-def _of_examples(examples: Mapping[float, npt.ArrayLike], evidence: Examples) -> list[str]:
-    """Says what single fits can't tell, and McNemar's tests of them."""
+def _of_examples(
+    examples: Mapping[float, npt.ArrayLike], evidence: Examples, grouped: bool
+) -> list[str]:
+    """Says what single fits can't tell, and McNemar's tests of them, which know no groups."""
     if len(evidence.replicates) > 1:
         return []
     notes = [
@@ -356,7 +373,7 @@ def _of_examples(examples: Mapping[float, npt.ArrayLike], evidence: Examples) ->
         "is known of other seeds"
     ]
     rows = {k: np.atleast_2d(np.asarray(examples[k]))[0] for k in sorted(examples)}
-    if all(row.dtype == np.bool_ for row in rows.values()):
+    if not grouped and all(row.dtype == np.bool_ for row in rows.values()):
         for (below, first), (level, second) in itertools.pairwise(rows.items()):
             found = mcnemar(first, second)
             notes.append(

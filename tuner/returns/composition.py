@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tuner.curve import Costs, Curve, CurveLevel, Gain, NextDoubling, Question
+from tuner.curve import Costs, Curve, CurveLevel, Gain, Needed, NextDoubling, Question
 from tuner.record import Setting
 from tuner.returns.assessment import Assessment
 from tuner.returns.cost import cost_ratio, costs_of, gain_per_cost
@@ -95,7 +95,7 @@ def compose(
         level_probabilities=level_probabilities(question, evidence, seed=seed)
         if len(look.levels) > 1
         else None,
-        needed=look.needed,
+        needed=look.needed if question.axis else Needed(),
         next_doubling=_next(question, evidence, look, breaks),
         costs=_costs(question, look, facts, pricing),
     )

@@ -139,9 +139,9 @@ def clustered(values: Floats, clusters: npt.NDArray[np.generic]) -> Floats:
     """Returns scores by cluster of examples, for examples that come in clusters.
 
     The linearised cluster totals of a ratio (Cochran 1977, "Sampling techniques",
-    chapter 9A): unit g is the mean plus G/m times the sum of its examples' deviations
-    from it. Their mean is the mean over examples, and their variance is that of the
-    cluster-robust estimate. Assumes many clusters, none of which dominates.
+    chapter 9A): unit g is the replicate's mean plus G/m times the sum of its examples'
+    deviations from that. Their mean is the mean over examples, and their variance is
+    that of the cluster-robust estimate. Assumes many clusters, none of which dominates.
 
     Args:
         values: (levels, replicates, examples).
@@ -157,10 +157,14 @@ def clustered(values: Floats, clusters: npt.NDArray[np.generic]) -> Floats:
     m = values.shape[2]
     if clusters.shape != (m,):
         raise ValueError(f"groups: {clusters.shape} names for {m} examples; give one an example")
-    names, index = np.unique(clusters, return_inverse=True)
+    try:
+        names, index = np.unique(clusters, return_inverse=True)
+    except TypeError:
+        raise ValueError("groups: some are text and some are not; give all as text") from None
     if len(names) < 2:
         raise ValueError("groups: all examples are in one group; give at least two groups")
-    means = values.mean(axis=(1, 2), keepdims=True)
+    # Each replicate's own, lest its luck count as the examples' where clusters differ in size.
+    means = values.mean(axis=2, keepdims=True)
     order = np.argsort(index, kind="stable")
     starts = np.searchsorted(index[order], np.arange(len(names)))
     sums = np.add.reduceat((values - means)[:, :, order], starts, axis=2)
