@@ -65,6 +65,11 @@ class Evidence(Protocol):
         ...
 
     @property
+    def levels(self) -> tuple[float, ...]:
+        """The measured levels, rising."""
+        ...
+
+    @property
     def replicates(self) -> tuple[int, ...]:
         """The replicates, rising."""
         ...

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from tuner.curve import Question, Verdict
 from tuner.returns import words
 from tuner.returns.assessment import assess_evidence
+from tuner.returns.bounds import Floats
 from tuner.returns.evidence import Replicates
 
 
@@ -20,8 +21,10 @@ def verdict_depends(
 
     Failed replicates have no score, so they are left out of means and pairs. That
     flatters a level whose hard replicates are those that fail. The verdict is
-    therefore taken again with the worst, and with the best, score seen anywhere
-    in their place. Levels where every replicate failed stay out.
+    therefore taken again with the worst, and with the best, score seen anywhere in
+    their place: the same in all, and, where that changes nothing, the other one at a
+    single level, which is the worst case for its pairs. Levels where every replicate
+    failed stay out.
 
     Args:
         question: What is asked.
@@ -34,13 +37,33 @@ def verdict_depends(
         return []
     low, high = float(np.nanmin(evidence.values)), float(np.nanmax(evidence.values))
     best, worst = (low, high) if question.direction == "minimize" else (high, low)
-    notes = []
-    for name, value in (("worst", worst), ("best", best)):
-        filled = replace(evidence, values=np.where(failed, value, evidence.values))
+
+    def depends(fill: Floats, how: str) -> list[str]:
+        filled = replace(evidence, values=np.where(failed, fill, evidence.values))
         other = assess_evidence(question, filled).verdict
-        if other.answer != verdict.answer:
-            notes.append(
-                f"the verdict depends on the {words.count(total, 'failed replicate')}: with the "
-                f"{name} score seen in their place it would be {words.answer(other)}"
-            )
-    return notes
+        if other.answer == verdict.answer:
+            return []
+        failures = words.count(total, "failed replicate")
+        return [
+            f"the verdict depends on the {failures}: with the {how} it would be "
+            f"{words.answer(other)}"
+        ]
+
+    shape = len(evidence.levels), 1
+    notes = [
+        *depends(np.full(shape, worst), "worst score seen in their place"),
+        *depends(np.full(shape, best), "best score seen in their place"),
+    ]
+    failing = np.flatnonzero(failed.any(axis=1)).tolist()
+    if notes or len(failing) < 2:
+        return notes
+    for i in failing:
+        for own, others, how in (
+            (worst, best, "worst score seen at level {} and the best elsewhere"),
+            (best, worst, "best score seen at level {} and the worst elsewhere"),
+        ):
+            fill = np.full(shape, others)
+            fill[i] = own
+            if notes := depends(fill, how.format(evidence.levels[i])):
+                return notes
+    return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tuner.curve import Question, Verdict, VerdictOutcome
+from tuner.curve import Question, Verdict
 from tuner.returns import words
 from tuner.returns.assessment import assess_evidence
 from tuner.returns.evidence import Evidence
@@ -19,8 +19,8 @@ def sensitivity(
 ) -> list[str]:
     """Returns a note for whatever flips the verdict.
 
-    It is taken again with the top level left out, with each replicate left out, and
-    with the margin halved and doubled. Exploratory: a verdict that survives isn't
+    It is taken again with the largest measured level left out, with each replicate left
+    out, and with the margin halved and doubled. Exploratory: a verdict that survives isn't
     truer for it, and one that doesn't isn't wrong; the reader should know.
 
     Args:
@@ -37,10 +37,15 @@ def sensitivity(
 
 
 def _without_top(question: Question, evidence: Evidence, verdict: Verdict) -> list[str]:
-    if len(question.levels) < 3 or verdict.outcome is VerdictOutcome.INCONCLUSIVE:
+    if len(evidence.levels) < 3:
         return []
-    top = question.levels[-1]
-    shorter = replace(question, levels=question.levels[:-1], capacities=question.capacities[:-1])
+    top = evidence.levels[-1]
+    keep = [i for i, level in enumerate(question.levels) if level != top]
+    shorter = replace(
+        question,
+        levels=tuple(question.levels[i] for i in keep),
+        capacities=tuple(question.capacities[i] for i in keep) if question.capacities else (),
+    )
     other = assess_evidence(shorter, evidence.without_level(top)).verdict
     if other.answer == verdict.answer:
         return []
