@@ -76,9 +76,16 @@ def compare(
             al. 2017, "Time for a change": a region of practical equivalence).
 
     Returns:
-        The comparison; None with fewer than two learners that share a replicate.
+        The comparison; None where fewer than two learners have scores, or no replicate
+        is shared by all of those.
+
+    Raises:
+        ValueError: A search is there twice, a score isn't finite, or another argument
+            is wrong.
     """
-    entries = sorted(entries, key=lambda e: (e.search, e.level))
+    _judge(entries, direction, margin, alpha)
+    unscored = sorted(e.search for e in entries if not e.scores)
+    entries = sorted((e for e in entries if e.scores), key=lambda e: e.search)
     common = sorted(set.intersection(*(set(e.scores) for e in entries))) if entries else []
     if len(entries) < 2 or not common:
         return None
@@ -104,9 +111,25 @@ def compare(
         groups=_groups([e.search for e in entries], differences),
         good_enough=cheapest.search if cheapest else None,
         reason="",
-        notes=_notes(entries, len(common)),
+        notes=_notes(entries, len(common), unscored),
     )
     return replace(found, reason=_reason(found, enough))
+
+
+def _judge(entries: Sequence[Entry], direction: str, margin: float, alpha: float) -> None:
+    if direction not in ("minimize", "maximize"):
+        raise ValueError(f"direction is {direction!r}; give 'minimize' or 'maximize'")
+    if not (math.isfinite(margin) and margin >= 0):
+        raise ValueError(f"margin is {margin}; give a finite number from 0 up")
+    if not 0 < alpha < 0.5:
+        raise ValueError(f"alpha is {alpha}; give a number between 0 and .5, such as .05")
+    names = [e.search for e in entries]
+    if len(set(names)) < len(names):
+        raise ValueError(f"a search is there twice among {sorted(names)}; give each one level")
+    for e in entries:
+        for i, score in e.scores.items():
+            if not math.isfinite(score):
+                raise ValueError(f"{e.search}: replicate {i} scored {score}; leave it out")
 
 
 class _Pairs:
@@ -162,7 +185,7 @@ class _Pairs:
         error = uncertainty.spread * self._design.scale(uncertainty.n)
         if error == 0:
             within = abs(lead) < self._margin
-            return float(within), float(lead >= self._margin)
+            return float(within), float(lead > self._margin)
         degrees = uncertainty.n - 1
         below, above = (
             float(special.stdtr(degrees, (edge - lead) / error))
@@ -222,12 +245,14 @@ def _reason(found: LearnerComparison, enough: Sequence[Entry]) -> str:
     )
 
 
-def _notes(entries: Sequence[Entry], replicates: int) -> tuple[str, ...]:
+def _notes(entries: Sequence[Entry], replicates: int, unscored: Sequence[str]) -> tuple[str, ...]:
     notes = [
-        f"{e.search}: {e.level} only seems to suffice; its verdict is open"
+        f"{e.search}: {e.level} only seems to suffice; it isn't shown to"
         for e in entries
         if not e.shown
     ]
+    if unscored:
+        notes.append(f"left out, for want of scores: {', '.join(unscored)}")
     lacking = [e.search for e in entries if len(e.scores) > replicates]
     if lacking:
         notes.append(

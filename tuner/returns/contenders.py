@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from tuner import catalog
@@ -22,7 +23,7 @@ def compare_record(
 ) -> LearnerComparison | None:
     """Returns how the searches of a job compare, each at its own sufficient level.
 
-    Where a verdict is open, that is the level that suffices by the estimates, and a
+    Where none is shown to suffice, that is the level that does by the estimates, and a
     note says so. Levels come from each search's own metric, the comparison from one
     that all are scored on.
 
@@ -34,8 +35,8 @@ def compare_record(
         rope: Whether to add posterior chances of practical equivalence.
 
     Returns:
-        The comparison; None where fewer than two searches share a replicate that has
-        the metric.
+        The comparison; None where fewer than two searches have a finite score of the
+        metric, or no replicate is shared by all of those.
 
     Raises:
         KeyError: The catalog has no such metric.
@@ -51,7 +52,8 @@ def compare_record(
         if level is None:
             continue
         done = measuring[int(level)].completed
-        scores = {i: row.scores[metric] for i, row in done.items() if metric in row.scores}
+        there = {i: row.scores.get(metric, math.nan) for i, row in done.items()}
+        scores = {i: score for i, score in there.items() if math.isfinite(score)}
         costs = [row.standalone_device_seconds for row in done.values()]
         entries.append(
             Entry(
