@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from google.protobuf.descriptor import FileDescriptor
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from benchmarks import fooling
 from tuner.errors import TunerError
 from tuner.returns.bounds import mixture_multiplier
 from tuner.spec import BlobFile, JobSpec, Search
@@ -95,6 +97,25 @@ def test_the_bounds_of_few_replicates_are_what_the_code_reckons():
         for ladder, cell in zip((2, 4, 6, 10), row[1:], strict=True):
             bound = mixture_multiplier(n, 2 * 0.05 / (ladder - 1)) / n**0.5
             assert cell == ("∞" if bound == float("inf") else f"{bound:.2f}")
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        fooling.knee_on_raw_axes,
+        fooling.forced_monotonicity,
+        fooling.changed_block,
+        fooling.far_extrapolation,
+        lambda: fooling.best_of_seeds(np.random.default_rng(0), 20_000),
+    ],
+)
+def test_the_figures_of_ways_to_fool_oneself_are_those_that_are_measured(way):
+    """The rest of benchmarks/fooling.py trains or simulates for longer."""
+    page = (DOCS / "returns.md").read_text().replace(",202", "202")
+    name, measured = way()
+    assert name.lower() in page.lower()
+    for figure in re.findall(r"\d+\.\d\d", measured):
+        assert figure in page or figure.removeprefix("0") in page, figure
 
 
 @pytest.mark.parametrize("outcome", ["PLATEAUED", "DECLINING", "RISING", "INCONCLUSIVE"])

@@ -232,6 +232,13 @@ def test_archives_that_hold_something_else_are_refused(analyze, tmp_path):
     assert "one array" in analyze("--correct", file, "--margin", "1pp").stderr
 
 
+def test_what_reckons_is_named_where_it_is_not_installed(analyze, sweep, monkeypatch):
+    monkeypatch.setattr("tuner.cli.analyze.importlib.util.find_spec", lambda name: None)
+    done = analyze(sweep, *BY_DEPTH)
+    assert done.exit_code == 1
+    assert "numpy, scipy: pip install 'tuner[analyze]'" in done.stderr
+
+
 def test_a_margin_is_a_number_or_percentage_points():
     assert parse_margin("0.5") == 0.5
     assert parse_margin(" 0.5pp ") == pytest.approx(0.005)

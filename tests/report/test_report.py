@@ -350,10 +350,13 @@ def test_steps_that_were_not_measured_are_told_from_those_that_were():
         "(cost ∝ flops^2.00, exponent's 95% interval [1.70, 2.30])."
     )
     assert sentences.cost_steps(curve) == [
-        "The step 0.5 → 1 gained +0.2000 for about 0.3 GPU-days more: the last worth having.",
+        "The step 0.5 → 1 gained +0.2000 for about 0.3 GPU-days more: "
+        "the last worth having, by the estimates.",
         "The step 1 → 2, not measured, would take about 1,234 GPU-days more: "
-        "the first not worth having.",
+        "the first not worth having, by the estimates.",
     ]
+    shown = replace(curve, verdict=Verdict(VerdictOutcome.PLATEAUED, 1.0, "because"))
+    assert sentences.cost_steps(shown)[1].endswith("more: the first not worth having.")
     assert sentences.next_doubling(curve) == (
         "Doubling once more, to flops 16, is expected to gain +0.0100 "
         "(too few levels to bound it; log-linear)."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import sys
 from enum import StrEnum
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuner.cli.console import data
-from tuner.errors import TunerError, invalid
+from tuner.errors import Status, TunerError, invalid
 
 if TYPE_CHECKING:
     from tuner.curve import Curve
@@ -192,6 +193,7 @@ def analyze(
 
     tuner analyze --correct predictions.npz --margin 0.5pp
     """
+    _check_installed()
     _check_output(output)
     if (table is None) == (correct is None):
         raise invalid("TABLE", "give a table, or predictions by --correct, and not both")
@@ -320,6 +322,17 @@ def _bad_argument(error: ValueError) -> TunerError:
     """Returns the error of an argument, whose name its text begins with."""
     name, _, problem = str(error).partition(" ")
     return invalid(f"--{name.rstrip(':').replace('_', '-')}", problem)
+
+
+def _check_installed() -> None:
+    """Raises TunerError, FAILED_PRECONDITION, where what reckons is not installed."""
+    lacking = [name for name in ("numpy", "scipy") if importlib.util.find_spec(name) is None]
+    if lacking:
+        raise TunerError(
+            Status.FAILED_PRECONDITION,
+            "NOT_INSTALLED",
+            f"an analysis needs {', '.join(lacking)}: pip install 'tuner[analyze]'",
+        )
 
 
 def _check_output(output: AnalysisFormat) -> None:

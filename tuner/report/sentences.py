@@ -53,11 +53,13 @@ def cost_steps(curve: Curve) -> list[str]:
     """Returns the step that was the last worth its cost, and the first that isn't."""
     costs = curve.costs
     unit = naming.cost_unit(curve)
+    shown = curve.verdict is not None and curve.verdict.level is not None
+    hedge = "" if shown else ", by the estimates"
     said = []
     if costs.last_worthwhile is not None:
-        said.append(f"{_step(costs.last_worthwhile, unit)}: the last worth having.")
+        said.append(f"{_step(costs.last_worthwhile, unit)}: the last worth having{hedge}.")
     if costs.first_worthless is not None:
-        said.append(f"{_step(costs.first_worthless, unit)}: the first not worth having.")
+        said.append(f"{_step(costs.first_worthless, unit)}: the first not worth having{hedge}.")
     return said
 
 
