@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: setup demo test test-slow test-engine lint bench proto clean
+.PHONY: setup demo test test-slow test-engine lint bench validate proto clean
 
 setup: $(VENV)/.installed
 
@@ -37,6 +37,9 @@ lint: setup
 
 bench: setup
 	$(BIN)/python benchmarks/overhead.py
+
+validate: setup
+	$(BIN)/python -m benchmarks.validation
 
 proto: setup
 	PYTHON=$(BIN)/python PATH="$(abspath $(BIN)):$$PATH" proto/generate.sh
