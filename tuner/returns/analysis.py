@@ -24,7 +24,7 @@ from tuner.returns.examples import Examples, clustered
 from tuner.returns.failures import verdict_depends
 from tuner.returns.knee import knee as knee_of
 from tuner.returns.mcnemar import mcnemar
-from tuner.returns.sensitivity import sensitivity
+from tuner.returns.sensitivity import MOST_REPLICATES, sensitivity
 from tuner.returns.sheet import Sheet, read_sheet
 
 Break = tuple[float, float, str]
@@ -115,7 +115,8 @@ def analyze(
     notes += [*sheet.notes, *_failures(sheet), *_of_breaks(breaks, sheet.levels)]
     notes += _power(evidence, look, how, paired)
     notes += verdict_depends(question, evidence, sheet.failed[there], look.verdict)
-    notes += sensitivity(question, evidence, look.verdict, sheet.replicates)
+    names, noun = (sheet.replicates, "replicate") if paired else (_runs(evidence), "the run of")
+    notes += sensitivity(question, evidence, look.verdict, names, noun)
     failed = sheet.failed.sum(axis=1).tolist()
     facts = {
         k: Facts(failed=count, cost=None if math.isnan(spent) else spent)
@@ -344,6 +345,18 @@ def _of_breaks(breaks: Sequence[Break], levels: tuple[float, ...]) -> list[str]:
             f"not of capacity alone; levels below {level:g} are not extrapolated from"
         )
     return notes
+
+
+def _runs(evidence: Replicates) -> list[str]:
+    """Returns what runs that have no name are called, in the order of their numbers."""
+    if len(evidence.replicates) > MOST_REPLICATES:
+        return []  # none of them is taken out, so none is named
+    return [
+        f"{words.number(score)} at {level}"
+        for level, row in zip(evidence.levels, evidence.values.tolist(), strict=True)
+        for score in row
+        if not math.isnan(score)
+    ]
 
 
 def _power(evidence: Replicates, look: Assessment, how: Design, paired: bool) -> list[str]:

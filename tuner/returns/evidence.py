@@ -28,7 +28,9 @@ class Joint:
         means: (levels,), in the unit.
         factors: For each source of variation its factor (rows, levels), in the unit, and
             its degrees of freedom: standard normal weights (rows,) times the factor
-            have the covariance of the means.
+            have the covariance of the means. It has the sign of the scores.
+        equal: The same for levels whose differences are all the same (`equal_factor`);
+            it has no sign. None where there are none.
         unit: In the metric's units; it keeps sums and squares in range.
     """
 
@@ -36,11 +38,12 @@ class Joint:
     replicates: int
     means: Floats
     factors: tuple[tuple[Floats, int], ...]
+    equal: tuple[Floats, int] | None = None
     unit: float = 1.0
 
 
-def equal_factor(alike: npt.NDArray[np.bool_], error: float) -> Floats:
-    """Returns a factor for levels whose differences are all the same.
+def equal_factor(alike: npt.NDArray[np.bool_], error: float) -> Floats | None:
+    """Returns a factor for levels whose differences are all the same; None without such.
 
     Their bounds reckon with a step of the metric (`believed_spread`), so draws have to,
     too: each of those levels gets half of that variance to itself.
@@ -53,6 +56,8 @@ def equal_factor(alike: npt.NDArray[np.bool_], error: float) -> Floats:
         (levels, levels).
     """
     others = alike & ~np.eye(len(alike), dtype=bool)
+    if not others.any() or error == 0:
+        return None
     return np.diag(np.where(others.any(axis=1), error / math.sqrt(2), 0.0))
 
 
@@ -220,12 +225,18 @@ class Replicates:
             return None
         means = rows.mean(axis=1)
         scale = self.design.scale(n)
-        factors = [((rows - means[:, None]).T * (scale / math.sqrt(n - 1)), n - 1)]
+        factor = (rows - means[:, None]).T * (scale / math.sqrt(n - 1))
         alike = np.array([moments(rows - row)[2] <= ROUNDING for row in rows])
         step = smallest_step(self.values / unit, ROUNDING)
-        if step and alike.sum() > len(rows):
-            factors.append((equal_factor(alike, scale * step / math.sqrt(n)), n - 1))
-        return Joint(self.levels, n, means, tuple(factors), unit)
+        equal = equal_factor(alike, scale * step / math.sqrt(n))
+        return Joint(
+            self.levels,
+            n,
+            means,
+            ((factor, n - 1),),
+            None if equal is None else (equal, n - 1),
+            unit,
+        )
 
 
 @dataclass(frozen=True)

@@ -126,13 +126,20 @@ class Examples:
         means = values.mean(axis=(1, 2))
         seeds = (values.mean(axis=2) - means[:, None]).T / math.sqrt(r * (r - 1))
         cases = (values.mean(axis=1) - means[:, None]).T / math.sqrt(m * (m - 1))
-        factors = [(seeds, r - 1), (cases, m - 1)]
-        both = np.concatenate([seeds, cases])
-        alike = np.array([np.abs(both.T - row).max(axis=1) <= ROUNDING for row in both.T])
+        both = np.concatenate([seeds, cases]).T
+        alike = np.array([np.abs(both - row).max(axis=1) <= ROUNDING for row in both])
+        step = 0.0
         if alike.sum() > len(means):
             step = self.step / unit or _smallest_step(values)
-            factors.append((equal_factor(alike, step / m), m - 1))
-        return Joint(self.levels, r, means, tuple(factors), unit)
+        equal = equal_factor(alike, step / m)
+        return Joint(
+            self.levels,
+            r,
+            means,
+            ((seeds, r - 1), (cases, m - 1)),
+            None if equal is None else (equal, m - 1),
+            unit,
+        )
 
 
 def clustered(values: Floats, clusters: npt.NDArray[np.generic]) -> Floats:

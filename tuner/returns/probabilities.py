@@ -49,8 +49,11 @@ def level_probabilities(
         means += _student(rng, factor, degrees, draws)
     sign = -1.0 if question.direction == "minimize" else 1.0
     bottom = joint.levels[0]
+    worth = sign * means
+    if joint.equal is not None:
+        worth += _student(rng, *joint.equal, draws)
     price = [question.margin * question.doublings(bottom, k) / joint.unit for k in joint.levels]
-    chosen = _sufficient(sign * means - np.asarray(price))
+    chosen = _sufficient(worth - np.asarray(price))
     chances = np.bincount(chosen, minlength=len(joint.levels)) / draws
     return dict(zip(joint.levels, chances.tolist(), strict=True))
 

@@ -15,7 +15,11 @@ MOST_REPLICATES = 100
 
 
 def sensitivity(
-    question: Question, evidence: Evidence, verdict: Verdict, names: Sequence[str] = ()
+    question: Question,
+    evidence: Evidence,
+    verdict: Verdict,
+    names: Sequence[str] = (),
+    noun: str = "replicate",
 ) -> list[str]:
     """Returns a note for whatever flips the verdict.
 
@@ -28,10 +32,11 @@ def sensitivity(
         evidence: What was measured.
         verdict: What it says.
         names: What replicates are called; their numbers where omitted.
+        noun: What comes before a name.
     """
     return [
         *_without_top(question, evidence, verdict),
-        *_without_each(question, evidence, verdict, names),
+        *_without_each(question, evidence, verdict, names, noun),
         *_other_margins(question, evidence, verdict),
     ]
 
@@ -53,7 +58,7 @@ def _without_top(question: Question, evidence: Evidence, verdict: Verdict) -> li
 
 
 def _without_each(
-    question: Question, evidence: Evidence, verdict: Verdict, names: Sequence[str]
+    question: Question, evidence: Evidence, verdict: Verdict, names: Sequence[str], noun: str
 ) -> list[str]:
     replicates = evidence.replicates
     if not 2 < len(replicates) <= MOST_REPLICATES:
@@ -66,19 +71,19 @@ def _without_each(
                 names[replicate] if names else str(replicate)
             )
     return [
-        f"without {_any_of(which, len(replicates))} the verdict would be {answer}"
+        f"without {_any_of(which, len(replicates), noun)} the verdict would be {answer}"
         for answer, which in sorted(turned.items())
     ]
 
 
-def _any_of(which: Sequence[str], total: int) -> str:
+def _any_of(which: Sequence[str], total: int, noun: str) -> str:
     *rest, last = which
     if not rest:
-        return f"replicate {last}"
+        return f"{noun} {last}"
     if len(rest) + 1 == total:
         return f"any one of the {total} replicates"
     if len(rest) < 4:
-        return f"replicate {', '.join(rest)} or {last}"
+        return f"{noun} {', '.join(rest)} or {last}"
     return f"any one of {len(rest) + 1} of the {total} replicates"
 
 
