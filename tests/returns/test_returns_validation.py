@@ -142,5 +142,14 @@ def test_chances_of_levels_are_what_they_say() -> None:
         assert share.count / share.of == pytest.approx(chance, abs=3 * error)
 
 
+def test_the_page_shows_every_case() -> None:
+    """Added to the simulation means added to docs/validation.md, with what was measured."""
+    page = (Path(__file__).parents[2] / "docs" / "validation.md").read_text()
+    shown = {line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| ")}
+    cases = {*CASES, *examples.SHARES, *examples.CLUSTERS, *splits.PARTS, *foresight.NEEDED}
+    assert cases | set(foresight.LAWS) <= shown
+    assert "!**" not in page
+
+
 def test_limits_rest_on_alpha() -> None:
     assert CASES["no gain"].question.alpha == rows.ALPHA
