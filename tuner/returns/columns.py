@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tuner.returns.bounds import Floats
 
-MISSING = {"", "nan", "na", "n/a", "null", "none", "<na>", "-"}
+MISSING = {"", "nan", "na", "n/a", "null", "none", "<na>", "nat", "-"}
 """How tables write that there is nothing, in any case."""
 
 
