@@ -14,7 +14,6 @@ from tuner.returns.designs import (
     POWER_QUANTILE,
     Design,
     Sequential,
-    t_quantile,
 )
 from tuner.returns.uncertainty import OfReplicates, smallest
 
@@ -30,8 +29,9 @@ class Crossed:
     random-effects analysis of variance of a crossed design,
     Var = s_R²/R + s_E²/m - s_RE²/(R·m), floored at the larger of the first two; its
     degrees of freedom are Satterthwaite's (1946, "An approximate distribution of
-    estimates of variance components"). Assumes that replicates and examples are drawn
-    independently; examples that come in clusters must be handed in by cluster.
+    estimates of variance components"), and its quantile never below Cochran's. Assumes
+    that replicates and examples are drawn independently; examples that come in clusters
+    must be handed in by cluster.
 
     With one replicate only the examples count: the bound is then of these two fits.
     A sequential design must survive the anytime-valid bound over replicates, too.
@@ -70,17 +70,21 @@ class Crossed:
 
     def variance(self) -> tuple[float, float]:
         """Returns the variance of the mean, in the unit squared, and its degrees of freedom."""
-        variance, degrees = _crossed(
+        variance, degrees, _ = self._crossed()
+        return float(variance), float(degrees)
+
+    def _crossed(self) -> tuple[Floats, Floats, Floats]:
+        return _crossed(
             self.replicates, self.examples, self.by_replicate, self.by_example, self.residual
         )
-        return float(variance), float(degrees)
 
     def half_width(self, one_sided_level: float) -> float:
         """Returns the half-width over examples and replicates."""
         if not self.known:
             return math.inf
-        variance, degrees = self.variance()
-        half = t_quantile(one_sided_level, degrees) * math.sqrt(variance)
+        variance, degrees, share = self._crossed()
+        quantile = _quantile(one_sided_level, degrees, share, self.replicates, self.examples)
+        half = float(quantile * np.sqrt(variance))
         seeds = self._over_replicates(self.replicates, self.by_replicate, one_sided_level)
         return max(half, seeds) * self.unit
 
@@ -139,9 +143,11 @@ class Crossed:
         cases = max(self.by_example - self.residual / self.replicates, 0.0)
         by_replicate = seeds + self.residual / examples
         by_example = cases + self.residual / replicates
-        variance, degrees = _crossed(replicates, examples, by_replicate, by_example, self.residual)
+        variance, degrees, share = _crossed(
+            replicates, examples, by_replicate, by_example, self.residual
+        )
         error = np.sqrt(variance)
-        half = -special.stdtrit(degrees, one_sided_level) * error
+        half = _quantile(one_sided_level, degrees, share, replicates, examples) * error
         if isinstance(self.design, Sequential):
             numbers = np.broadcast_arrays(replicates, by_replicate)
             pairs = zip(*(x.ravel().tolist() for x in numbers), strict=True)
@@ -168,11 +174,11 @@ def _crossed(
     by_replicate: float | Floats,
     by_example: float | Floats,
     residual: float,
-) -> tuple[Floats, Floats]:
-    """Returns the crossed variance and Satterthwaite's degrees of freedom, for all numbers."""
+) -> tuple[Floats, Floats, Floats]:
+    """Returns the crossed variance, Satterthwaite's degrees, and the seeds' share of it."""
     cases, case_degrees = np.asarray(by_example) / examples, np.asarray(examples) - 1.0
     if np.max(replicates) < 2:
-        return cases, case_degrees
+        return cases, case_degrees, np.zeros_like(cases)
     seeds, seed_degrees = np.asarray(by_replicate) / replicates, np.asarray(replicates) - 1.0
     both = residual / (np.asarray(replicates, dtype=np.float64) * examples)
     larger = np.maximum(seeds, cases)
@@ -184,4 +190,32 @@ def _crossed(
     degrees = (variance / unit) ** 2 / np.where(spread > 0, spread, 1.0)
     degrees = np.maximum(degrees, np.minimum(seed_degrees, case_degrees))
     of_larger = np.where(seeds >= cases, seed_degrees, case_degrees)
-    return np.maximum(variance, larger), np.where(variance <= larger, of_larger, degrees)
+    variance, degrees = (
+        np.maximum(variance, larger),
+        np.where(variance <= larger, of_larger, degrees),
+    )
+    share = (seeds / unit) / np.where(larger > 0, (seeds + cases) / unit, 1.0)
+    return variance, degrees, share
+
+
+def _quantile(
+    one_sided_level: float,
+    degrees: Floats,
+    share: Floats,
+    replicates: int | Floats | np.float64,
+    examples: int | Floats | np.float64,
+) -> Floats:
+    """Returns the wider of Satterthwaite's quantile and Cochran's.
+
+    With two or three replicates Satterthwaite's degrees of freedom are too many where
+    seeds bring most of the variance but not all of it: a 95 % interval covered 87 %.
+    Cochran (1964, "Approximate significance levels of the Behrens-Fisher test") weights
+    the quantiles of both sources by their share of the variance instead.
+    """
+    quantile: Floats = -special.stdtrit(degrees, one_sided_level)
+    if np.max(replicates) < 2:
+        return quantile
+    of_seeds = -special.stdtrit(np.asarray(replicates) - 1.0, one_sided_level)
+    of_cases = -special.stdtrit(np.asarray(examples) - 1.0, one_sided_level)
+    weighted = share * of_seeds + (1 - share) * of_cases
+    return np.asarray(np.maximum(quantile, weighted), dtype=np.float64)
