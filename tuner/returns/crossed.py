@@ -215,7 +215,9 @@ def _quantile(
     quantile: Floats = -special.stdtrit(degrees, one_sided_level)
     if np.max(replicates) < 2:
         return quantile
-    of_seeds = -special.stdtrit(np.asarray(replicates) - 1.0, one_sided_level)
-    of_cases = -special.stdtrit(np.asarray(examples) - 1.0, one_sided_level)
-    weighted = share * of_seeds + (1 - share) * of_cases
-    return np.asarray(np.maximum(quantile, weighted), dtype=np.float64)
+    of_seeds, of_cases = (
+        -special.stdtrit(np.asarray(n, dtype=np.float64) - 1, one_sided_level)
+        for n in (replicates, examples)
+    )
+    wider: Floats = np.maximum(quantile, share * of_seeds + (1 - share) * of_cases)
+    return wider
