@@ -27,7 +27,7 @@ from tuner.returns import Assessment, assess
 from tuner.search import undecided, words
 from tuner.search.record import SearchRecord
 from tuner.search.selection import Selection
-from tuner.spec import JobSpec
+from tuner.search.spec import SearchSpec
 
 TUNING_REPLICATE = 0
 """The split that every candidate is tuned on."""
@@ -38,12 +38,13 @@ class Climb:
 
     name = "climb/1"
 
-    def __init__(self, spec: JobSpec, key: str) -> None:
+    def __init__(self, spec: SearchSpec, key: str) -> None:
         """Makes the policy of a search. Raises KeyError where the spec hasn't it."""
         self._spec = spec
         self._question = spec.question(key)
         self._selection = Selection(spec, key)
-        axis = catalog.LEARNERS[self._question.learner].axis(self._question.axis)
+        learner = catalog.LEARNERS.get(self._question.learner)
+        axis = learner.axis(self._question.axis) if learner else None
         self._nested = axis is not None and axis.nested
 
     def next_step(self, record: SearchRecord) -> PlanStep | None:

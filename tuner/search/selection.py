@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tuner import catalog
 from tuner.record import Outcome, Setting, seed_of
 from tuner.search.record import SearchRecord
+from tuner.search.spec import SearchSpec
 from tuner.search.tuning import default_setting, is_fixed, propose
-from tuner.spec import Fixed, JobSpec
+from tuner.spec import Fixed
 
 
 class Selection:
@@ -17,14 +17,14 @@ class Selection:
     Levels come in groups: one by one, or, on a nested axis, all that one fit scores.
     """
 
-    def __init__(self, spec: JobSpec, key: str) -> None:
+    def __init__(self, spec: SearchSpec, key: str) -> None:
         """Makes the selection of a search. Raises KeyError where the spec hasn't it."""
         self._seed = spec.seed
         self._tuning = spec.tuning
         self._ranges = spec.search(key).ranges()
-        self._metric = spec.question(key).metric
-        lower_is_better = catalog.METRICS[self._metric].direction == "minimize"
-        self._sign = 1.0 if lower_is_better else -1.0
+        question = spec.question(key)
+        self._metric = question.metric
+        self._sign = 1.0 if question.direction == "minimize" else -1.0
 
     @property
     def needed(self) -> bool:
