@@ -212,12 +212,15 @@ def _quantile(
     Cochran (1964, "Approximate significance levels of the Behrens-Fisher test") weights
     the quantiles of both sources by their share of the variance instead.
     """
-    quantile: Floats = -special.stdtrit(degrees, one_sided_level)
+    quantile = _upper(degrees, one_sided_level)
     if np.max(replicates) < 2:
         return quantile
-    of_seeds, of_cases = (
-        -special.stdtrit(np.asarray(n, dtype=np.float64) - 1, one_sided_level)
-        for n in (replicates, examples)
-    )
+    of_seeds = _upper(np.asarray(replicates) - 1.0, one_sided_level)
+    of_cases = _upper(np.asarray(examples) - 1.0, one_sided_level)
     wider: Floats = np.maximum(quantile, share * of_seeds + (1 - share) * of_cases)
     return wider
+
+
+def _upper(degrees: Floats, one_sided_level: float) -> Floats:
+    """Returns Student's t that is exceeded with this chance, for all degrees of freedom."""
+    return np.asarray(-special.stdtrit(degrees, one_sided_level), dtype=np.float64)
