@@ -185,8 +185,8 @@ def test_the_report_says_verdicts_first_and_everything_else(result):
         "| depth | chance | forgoes at most | least margin | cost | gain per device-hour |",
         "| 2 | .93 | 0.0120 | 0.0100 | 2.5 s (×2) | +173 | 9,000 |",
         "Never measured, and so never paid for: depth 8.",
-        "**What the next doubling gains.** Doubling once more, to depth 8, is expected to gain "
-        "+0.0004 (95% interval [-0.0110, +0.0120]; log-linear). For the levels already seen",
+        "**What the next doubling gains.** Nothing speaks for a further gain from doubling once "
+        "more, to depth 8 (95% interval [-0.0110, +0.0120]).",
         "**What capacity costs.** Doubling depth multiplies the cost by 2 (cost ∝ depth^1.00).",
         "The step 1 → 2 gained +0.0600 for 1.25 device-seconds more: the last worth having.",
         "The step 2 → 4 gained +0.0010 for 2.5 device-seconds more: the first not worth having.",

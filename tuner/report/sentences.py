@@ -21,13 +21,12 @@ def next_doubling(curve: Curve) -> str:
         bounds = f"{1 - curve.alpha:.0%} interval {bounds}"
     else:
         bounds = "too few levels to bound it"
-    said = (
+    if not following.beats_no_gain:
+        return f"Nothing speaks for a further gain from doubling once more, to {where} ({bounds})."
+    return (
         f"Doubling once more, to {where}, is expected to gain "
         f"{naming.number(following.gain, plus=True)} ({bounds}; {following.method})."
     )
-    if following.beats_no_gain:
-        return said
-    return f"{said} For the levels already seen, nothing would have been a better guess than none."
 
 
 def cost_trend(curve: Curve) -> str:

@@ -238,7 +238,8 @@ def _reason(found: LearnerComparison, enough: Sequence[Entry]) -> str:
     if chosen.cost is None:
         which = "no cost is known, so it is the first of those by name"
     else:
-        which = f"the cheapest of {words.count(len(enough), 'such learner')}"
+        others = len(enough) - 1
+        which = f"the cheapest of {others + 1} such" if others else "the only one that is"
     return (
         f"{score}; {chosen.search} at {chosen.level} is shown to be not worse than the best by "
         f"{margin} ({which})"
