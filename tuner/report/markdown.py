@@ -58,9 +58,9 @@ def markdown(result: Result) -> str:
         "doubling; every bound holds however often it was looked at.",
         "- Intervals are given these hyperparameters and this test set. They take the differences "
         "between replicates as independent and near Gaussian.",
-        "- Intervals hold on both sides and for all levels at once. A verdict asks for one side only, "
-        "so the bounds that it names (“at most”) are narrower: an interval may reach over the margin "
-        "where the verdict's own bound does not.",
+        "- Intervals hold on both sides and for all levels at once. A verdict asks for one side, "
+        "so the bounds that it names (“at most”) are narrower: an interval may reach over the "
+        "margin where the verdict's own bound does not.",
         "- A verdict speaks of the measured levels only. *Inconclusive* is a finding, too: the "
         "measurements can't tell, and the report says what is missing.",
         "- *Chance* is the posterior chance of a level to be the smallest that is enough; stopping "
