@@ -23,6 +23,7 @@ from tuner.curve import (
     Verdict,
     VerdictOutcome,
 )
+from tuner.record import make_setting
 from tuner.report import naming, objects, sentences, tables
 from tuner.report.advice import advice
 from tuner.report.specs import spec_as_yaml
@@ -405,6 +406,15 @@ def test_what_is_no_better_than_the_baseline_is_told(result):
     good = replace(curve, levels=(replace(curve.levels[0], score=0.04),))
     result = replace(result, curves=dict(result.curves) | {"perceptron": good})
     assert any("not better than the baseline" in line for line in advice(result))
+
+
+def test_a_winner_at_an_end_of_its_range_is_told(result):
+    rows = result.curves["cnn/depth"].levels
+    at_end = replace(rows[1], setting=make_setting({"learning_rate": 0.0995, "dropout": 0.0}))
+    told = advice(changed(result, "cnn/depth", levels=(rows[0], at_end, rows[2])))
+    assert any("at depth 2 the best learning_rate lies at an end" in line for line in told)
+    assert not any("dropout" in line for line in told)  # nothing lies beyond 0
+    assert not any("lies at an end" in line for line in advice(result))
 
 
 def test_uploaded_data_is_named_by_its_files():

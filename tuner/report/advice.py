@@ -8,6 +8,8 @@ from tuner import catalog
 from tuner.curve import Curve, SearchState, VerdictOutcome
 from tuner.report import naming
 from tuner.report.objects import split_baselines
+from tuner.spec import Fixed, Search
+from tuner.spec.space import edge_of
 
 if TYPE_CHECKING:
     from tuner.client.result import Result
@@ -20,6 +22,7 @@ def advice(result: Result) -> list[str]:
     lines = []
     for curve in searched:
         lines += _for_curve(curve, spec.measuring.max_replicates)
+        lines += _edges(curve, spec.search(curve.search))
     for baseline in baselines:
         lines += _against_baseline(searched, baseline, spec.margin)
     return lines
@@ -60,6 +63,25 @@ def _settled(curve: Curve, level: float | None) -> str:
             f"{naming.level(smaller[-1])} and {said}, was not measured; it may do, too."
         )
     return f"{curve.search}: use {curve.axis} {said}."
+
+
+def _edges(curve: Curve, search: Search) -> list[str]:
+    """Says which hyperparameters won at an end of what was searched: better may lie beyond."""
+    found: dict[tuple[str, float], list[float]] = {}
+    for row in curve.levels:
+        values = dict(row.setting)
+        for name, known in search.ranges().items():
+            if row.score is None or isinstance(known, Fixed) or name not in values:
+                continue
+            end = edge_of(known, values[name])
+            if end is not None:
+                found.setdefault((name, end), []).append(row.level)
+    return [
+        f"{curve.search}: at {curve.axis} {naming.levels(rows)} the best {name} lies at an end "
+        f"of what was searched, {end:g}; widen `space.{name}` if you can, for a better one may "
+        "lie beyond."
+        for (name, end), rows in found.items()
+    ]
 
 
 def _larger(curve: Curve, top: float) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -114,6 +115,29 @@ def narrowed(known: Hyperparameter, entry: Any) -> Fixed | Hyperparameter:
     assert isinstance(known, Number)
     default = min(max(known.default, entry.low), entry.high)
     return Number(entry.low, entry.high, default, known.log, known.integer)
+
+
+EDGE = 0.05
+"""Share of a range, on the scale that it is searched on, that counts as its end."""
+
+
+def edge_of(known: Hyperparameter, value: Value) -> float | None:
+    """Returns the end of a range at which a value lies, beyond which a better one may.
+
+    None within the range, for one of a few values, and at 0, beyond which there is
+    nothing.
+    """
+    if not isinstance(known, Number) or isinstance(value, bool | str) or known.low == known.high:
+        return None
+
+    def scale(x: float) -> float:
+        return math.log(x) if known.log else x
+
+    low, high = scale(known.low), scale(known.high)
+    place = (scale(value) - low) / (high - low)
+    if place <= EDGE:
+        return known.low if known.low != 0 else None
+    return known.high if place >= 1 - EDGE else None
 
 
 def _typed(known: Hyperparameter, value: Value) -> Value:
