@@ -178,9 +178,23 @@ def test_levels_without_a_common_replicate_are_estimated_and_not_bounded() -> No
     assert c.estimate == pytest.approx(6 - 2 - MARGIN)
 
 
+@pytest.mark.parametrize("paired", [True, False])
+def test_how_many_pairs_are_taken_at_once_changes_no_digit(
+    paired: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for replicates in (2, 9, 300):
+        values = scores(replicates, 3)
+        expected = analyzed(values, paired)
+        for most in (1, 2 * replicates, 5 * replicates):
+            monkeypatch.setattr("tuner.returns.evidence.MOST_AT_ONCE", most)
+            assert analyzed(values, paired) == expected
+        monkeypatch.undo()
+
+
 # Quantiles and numbers of replicates
 
 
+@unhurried
 @given(st.floats(1, 1e6), st.floats(1e-7, 0.4))
 def test_a_quantile_is_exceeded_with_its_chance(degrees: float, level: float) -> None:
     """By the incomplete beta function, which is another way than the one that finds it."""

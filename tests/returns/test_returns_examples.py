@@ -433,7 +433,7 @@ def test_the_unit_of_the_score_is_no_matter(
     assert other.verdict.answer == look.verdict.answer
 
 
-@unhurried
+@settings(unhurried, max_examples=30)
 @given(SHAPES, st.randoms(use_true_random=False))
 def test_neither_the_order_of_levels_nor_the_direction_matters(
     shape: tuple[int, int, int], rng: Any

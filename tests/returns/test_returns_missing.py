@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tuner.curve import Needed, Question, VerdictOutcome
-from tuner.returns import analyze, assess
+from tuner.returns import analyze, assess, curve
 from tuner.returns.bounds import Floats
 from tuner.returns.designs import FIXED, SEQUENTIAL, Resampled
+from tuner.returns.uncertainty import Unpaired
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -184,6 +185,32 @@ def test_one_replicate_says_how_many_bound_anything(design: str, least: int) -> 
     )
     assert found.needed.replicates == (least, None)
     assert f"at least {least} replicates of both, there are 1" in found.needed.reason
+
+
+@pytest.mark.parametrize("counts", [(2, 2), (4, 9), (30, 3)])
+@pytest.mark.parametrize("distance", [0.3, 0.8, 3.0])
+def test_of_runs_that_nothing_pairs_as_many_are_needed_at_both_levels(
+    counts: tuple[int, int], distance: float
+) -> None:
+    spreads = 0.4, 0.9
+    found = Unpaired(counts, spreads).replicates_needed(distance, ONE_SIDED)
+
+    def reach(n: int) -> float:
+        parts = [s * s / n for s in spreads]
+        degrees = sum(parts) ** 2 / sum(v * v / (n - 1) for v in parts)
+        return float((stats.t.isf(ONE_SIDED, degrees) + 0.84) * math.sqrt(sum(parts)))
+
+    assert found == next(n for n in range(2, 1000) if reach(n) <= distance)
+    assert Unpaired(counts, spreads).replicates_needed(1e-4, ONE_SIDED) is None
+    assert Unpaired(counts, spreads).replicates_needed(0.0, ONE_SIDED) is None
+    assert Unpaired(counts, (0.4, math.inf)).replicates_needed(distance, ONE_SIDED) is None
+
+
+def test_a_learner_without_an_axis_needs_nothing() -> None:
+    base = Question("perceptron", "perceptron", "", (1,), "error", "minimize", 0.1, baseline=True)
+    found = curve(base, [])
+    assert found.verdict is None
+    assert found.needed == Needed()
 
 
 def test_levels_are_missing_before_replicates_are() -> None:

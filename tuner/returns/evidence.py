@@ -17,6 +17,9 @@ from tuner.returns.pairs import Measured, Pair, make_mean, make_pair
 from tuner.returns.table import Scores, moments, smallest_step, tabulate, unit_of
 from tuner.returns.uncertainty import OfReplicates, Uncertainty, Unpaired
 
+MOST_AT_ONCE = 4_000_000
+"""Differences that are held in memory at once."""
+
 
 @dataclass(frozen=True)
 class Joint:
@@ -159,7 +162,7 @@ class Replicates:
         sign = -1.0 if question.direction == "minimize" else 1.0
         values, unit = scaled.values, scaled.unit
         of_means = sign * (scaled.means[large] - scaled.means[small])
-        n, gains, deviations = moments(sign * (values[large] - values[small]))
+        n, gains, deviations = _moments_of_differences(sign * values, small, large)
         gains = np.where(n > 0, gains, of_means) if self.paired else of_means
         pairs = {}
         for i, (k, j) in enumerate(zip(small.tolist(), large.tolist(), strict=True)):
@@ -226,7 +229,7 @@ class Replicates:
         means = rows.mean(axis=1)
         scale = self.design.scale(n)
         factor = (rows - means[:, None]).T * (scale / math.sqrt(n - 1))
-        alike = np.array([moments(rows - row)[2] <= ROUNDING for row in rows])
+        alike = _alike(rows)
         step = smallest_step(self.values / unit, ROUNDING)
         equal = equal_factor(alike, scale * step / math.sqrt(n))
         return Joint(
@@ -237,6 +240,34 @@ class Replicates:
             None if equal is None else (equal, n - 1),
             unit,
         )
+
+
+def _moments_of_differences(
+    values: Floats, small: npt.NDArray[np.intp], large: npt.NDArray[np.intp]
+) -> tuple[Floats, Floats, Floats]:
+    """Returns count, mean and deviation of values[large] - values[small], some at a time.
+
+    All pairs of hundreds of levels by thousands of replicates don't fit in memory at once.
+    """
+    at_once = max(1, MOST_AT_ONCE // max(values.shape[1], 1))
+    parts = [
+        moments(values[large[i : i + at_once]] - values[small[i : i + at_once]])
+        for i in range(0, max(len(small), 1), at_once)
+    ]
+    counts, means, deviations = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return counts, means, deviations
+
+
+def _alike(rows: Floats) -> npt.NDArray[np.bool_]:
+    """Returns (levels, levels): whether all differences of two levels are the same."""
+    alike = np.eye(len(rows), dtype=bool)
+    # The first two replicates rule out most.
+    first = rows[:, 1] - rows[:, 0]
+    for i, row in enumerate(rows):
+        near = np.flatnonzero(np.abs(first - first[i]) <= ROUNDING * math.sqrt(2 * rows.shape[1]))
+        if len(near) > 1:
+            alike[i, near] = moments(rows[near] - row)[2] <= ROUNDING
+    return alike
 
 
 @dataclass(frozen=True)
