@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import optuna
 from optuna.distributions import (
@@ -14,6 +13,7 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.trial import FrozenTrial
 
 from tuner.catalog import Choice, Hyperparameter, Number, Value
 from tuner.record import Setting, make_setting
@@ -23,6 +23,9 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 STARTUP_TRIALS = 4
 """Random settings before a model-based sampler trusts its model."""
+
+WARM_TRIALS = 10
+"""Trials that CMA-ES needs to take a tenth of them as its start."""
 
 _ASKS_PER_SETTING = 20
 """Asks after which a space that gives nothing new counts as exhausted."""
@@ -65,7 +68,7 @@ def propose(
         tried: Settings and their scores, lower better; None where it failed.
         first: Settings to try before the sampler is asked: warm starts, the default.
         count: How many.
-        sampler: "tpe", "gp" or "random".
+        sampler: "tpe", "gp", "cmaes" or "random".
         seed: The sampler's seed.
 
     Returns:
@@ -83,12 +86,14 @@ def propose(
     tuned = {name: r for name, r in ranges.items() if not isinstance(r, Fixed)}
     fixed = {name: r.fixed for name, r in ranges.items() if isinstance(r, Fixed)}
     space = {name: _distribution(r) for name, r in tuned.items()}
+    # Random search learns nothing from what was tried.
+    told = [] if sampler == "random" else [_trial(space, dict(s), score) for s, score in tried]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study = optuna.create_study(sampler=_SAMPLERS[sampler](seed), direction="minimize")
-    if sampler != "random":  # which learns nothing from what was tried
-        for setting, score in tried:
-            _tell(study, space, dict(setting), score)
+        chosen_sampler = _SAMPLERS[sampler](seed, told)
+        study = optuna.create_study(sampler=chosen_sampler, direction="minimize")
+    for trial in told:
+        study.add_trial(trial)
     for setting in chosen:
         study.enqueue_trial({k: v for k, v in setting if k in space})
         study.ask(space)
@@ -103,20 +108,17 @@ def propose(
     return chosen
 
 
-def _tell(
-    study: optuna.Study,
-    space: Mapping[str, BaseDistribution],
-    values: Mapping[str, Value],
-    score: float | None,
-) -> None:
+def _trial(
+    space: Mapping[str, BaseDistribution], values: Mapping[str, Value], score: float | None
+) -> FrozenTrial:
+    """Returns what was tried as Optuna has it; without a score it failed."""
     failed = score is None
-    trial = optuna.trial.create_trial(
+    return optuna.trial.create_trial(
         state=optuna.trial.TrialState.FAIL if failed else optuna.trial.TrialState.COMPLETE,
         params={name: values[name] for name in space},
         distributions=dict(space),
         value=score,
     )
-    study.add_trial(trial)
 
 
 def _distribution(r: Hyperparameter) -> BaseDistribution:
@@ -140,20 +142,50 @@ def _typed(r: Fixed | Hyperparameter, value: Value) -> Value:
     return value
 
 
-def _tpe(seed: int) -> optuna.samplers.BaseSampler:
+def _tpe(seed: int, told: Sequence[FrozenTrial]) -> optuna.samplers.BaseSampler:
     return optuna.samplers.TPESampler(
         seed=seed, n_startup_trials=STARTUP_TRIALS, multivariate=True, constant_liar=True
     )
 
 
-def _gp(seed: int) -> optuna.samplers.BaseSampler:
+def _gp(seed: int, told: Sequence[FrozenTrial]) -> optuna.samplers.BaseSampler:
     return optuna.samplers.GPSampler(
         seed=seed, n_startup_trials=STARTUP_TRIALS, deterministic_objective=False
     )
 
 
-_SAMPLERS: Mapping[str, Callable[[int], Any]] = {
+def _cmaes(seed: int, told: Sequence[FrozenTrial]) -> optuna.samplers.BaseSampler:
+    """Returns CMA-ES whose first generation is drawn around the best of what was tried.
+
+    Its own state doesn't outlive a step, so every step starts it warm (Nomura et al.
+    2021, "Warm starting CMA-ES for hyperparameter optimization").
+    """
+    done = [t for t in told if t.state is optuna.trial.TrialState.COMPLETE]
+    numeric = {
+        name: distribution
+        for name, distribution in (done[0].distributions if done else {}).items()
+        if not isinstance(distribution, CategoricalDistribution)
+    }
+    if len(done) < STARTUP_TRIALS or not numeric:
+        return _random(seed, told)
+    # It knows numbers only; choices are drawn at random.
+    sources = [_trial(numeric, trial.params, trial.value) for trial in done]
+    return optuna.samplers.CmaEsSampler(
+        seed=seed,
+        # It starts at their best tenth: where they are few, at the best one, told repeatedly.
+        source_trials=sources * math.ceil(WARM_TRIALS / len(sources)),
+        n_startup_trials=0,
+        warn_independent_sampling=False,
+    )
+
+
+def _random(seed: int, told: Sequence[FrozenTrial]) -> optuna.samplers.BaseSampler:
+    return optuna.samplers.RandomSampler(seed)
+
+
+_SAMPLERS: Mapping[str, Callable[[int, Sequence[FrozenTrial]], optuna.samplers.BaseSampler]] = {
     "tpe": _tpe,
     "gp": _gp,
-    "random": functools.partial(optuna.samplers.RandomSampler),
+    "cmaes": _cmaes,
+    "random": _random,
 }

@@ -97,7 +97,7 @@ class Tuning(Part):
 
     trials: int = Field(8, ge=1, le=10_000)
     generation: int = Field(4, ge=1, le=1_000)
-    sampler: Literal["tpe", "gp", "random"] = "tpe"
+    sampler: Literal["tpe", "gp", "cmaes", "random"] = "tpe"
 
 
 class Measuring(Part):

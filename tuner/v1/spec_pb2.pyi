@@ -315,7 +315,7 @@ class TuningSpec(_message.Message):
     generation: _builtins.int
     """Candidates that one plan step proposes at once."""
     sampler: _builtins.str
-    """"tpe", "gp" or "random"."""
+    """"tpe", "gp", "cmaes" or "random"."""
     def __init__(
         self,
         *,
