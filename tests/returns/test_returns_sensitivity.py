@@ -62,17 +62,17 @@ def test_a_clear_verdict_hangs_on_nothing() -> None:
     assert notes_of(rising) == []
 
 
-def test_a_plateau_with_no_level_to_spare() -> None:
+def test_a_plateau_with_no_level_to_spare_is_no_news() -> None:
+    """A search that stops as soon as patience lets it has just so many levels above."""
     values = rows(0.0, 0.5, 0.5, 0.5)
     assert outcome_of(values) == (VerdictOutcome.PLATEAUED, 2)
-    assert notes_of(values) == ["without level 8 the verdict would be INCONCLUSIVE"]
+    assert notes_of(values) == []
 
 
 def test_a_decline_that_only_the_top_shows() -> None:
     values = rows(0.0, 0.5, 0.5, 0.2)
     assert outcome_of(values) == (VerdictOutcome.DECLINING, 2)
-    # Without it two levels, of which patience asks for two above.
-    assert notes_of(values) == ["without level 8 the verdict would be INCONCLUSIVE"]
+    assert notes_of(values) == []  # without it patience lacks a level
     impatient = replace(QUESTION, patience=1)
     assert notes_of(values, impatient) == ["without level 8 the verdict would be PLATEAUED at 2"]
 
@@ -189,7 +189,11 @@ def answers(
     found = set()
     if len(question.levels) > 2:
         top = verdict(values[:-1], replace(question, levels=question.levels[:-1]))
-        if top.answer != own.answer:
+        above = [k for k in question.levels[:-1] if own.level is not None and k > own.level]
+        impatient = own.level is not None and len(above) < question.patience
+        if top.answer != own.answer and not (
+            impatient and top.outcome is VerdictOutcome.INCONCLUSIVE
+        ):
             found.add(f"without level {question.levels[-1]} the verdict would be {said(top)}")
     for word, factor in (("half", 0.5), ("twice", 2.0)):
         other = verdict(values, replace(question, margin=factor * question.margin))

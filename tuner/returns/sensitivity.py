@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tuner.curve import Question, Verdict
+from tuner.curve import Question, Verdict, VerdictOutcome
 from tuner.returns import words
 from tuner.returns.assessment import assess_evidence
 from tuner.returns.evidence import Evidence
@@ -52,9 +52,20 @@ def _without_top(question: Question, evidence: Evidence, verdict: Verdict) -> li
         capacities=tuple(question.capacities[i] for i in keep) if question.capacities else (),
     )
     other = assess_evidence(shorter, evidence.without_level(top)).verdict
-    if other.answer == verdict.answer:
+    if other.answer == verdict.answer or _impatient(question, evidence, verdict, other):
         return []
     return [f"without level {top} the verdict would be {words.answer(other)}"]
+
+
+def _impatient(question: Question, evidence: Evidence, verdict: Verdict, other: Verdict) -> bool:
+    """Tells whether a verdict is open without the top for want of levels alone.
+
+    A search that stops as soon as patience lets it has just so many above its answer.
+    """
+    if verdict.level is None or other.outcome is not VerdictOutcome.INCONCLUSIVE:
+        return False
+    above = sum(level > verdict.level for level in evidence.levels)
+    return above - 1 < question.patience
 
 
 def _without_each(
