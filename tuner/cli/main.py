@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tuner import __version__
-from tuner.cli import analyze, cluster, get, jobs, submit
+from tuner.cli import analyze, cluster, get, jobs, simulate, submit
 from tuner.cli.exits import Commands
 
 app = typer.Typer(
@@ -56,6 +56,7 @@ app.command("delete")(jobs.delete)
 app.command("report")(jobs.report)
 app.add_typer(get.app, name="get")
 app.command("analyze")(analyze.analyze)
+app.command("simulate")(simulate.simulate)
 app.command("learners")(cluster.learners)
 app.command("status")(cluster.status)
 app.command("up")(cluster.up)
