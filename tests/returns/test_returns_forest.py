@@ -115,6 +115,21 @@ def test_jackknife_bounds_cover_the_truth() -> None:
     assert hits["one size"] < 300
 
 
+def test_the_more_sizes_the_more_a_band_is_worth() -> None:
+    """All scores are a + b/T: from a few sizes on, what serves every T is the narrower."""
+    moments = drawn(20, 1, seed=3)[0]
+    for count in (1, 2, 5, 11):
+        curve = curve_of_moments(moments, [2**k for k in range(count)])
+        row = curve.sizes[0]
+        quantile = (row.high - row.brier) / moments.standard_error(1, 1)
+        bonferroni = stats.t.isf(0.05 / (2 * count), 19)
+        scheffe = math.sqrt(2 * 19 / 18 * stats.f.isf(0.05, 2, 18))
+        assert quantile == pytest.approx(min(bonferroni, scheffe))
+        for gain in curve.gains:
+            error = moments.standard_error(0, 1 / gain.below - 1 / gain.trees)
+            assert gain.high - gain.gain == pytest.approx(stats.t.isf(0.025, 19) * error)
+
+
 def test_the_standard_error_is_the_spread_between_forests() -> None:
     forests = drawn(20, 1000, seed=4)
     for of_a, of_b in [(1.0, 0.0), (1.0, 1.0), (1.0, 1 / 64), (0.0, 3 / 16)]:

@@ -151,8 +151,10 @@ def forest_curve(
 
     Estimates are unbiased, of forests of T such trees on the same training set and
     test examples. Bounds are jackknife standard errors over trees times a t quantile
-    with B−1 degrees of freedom, Bonferroni-corrected over the sizes and over the
-    steps. All gains are multiples of b, so theirs are wider than they need be.
+    with B−1 degrees of freedom. Together they hold with chance 1 - alpha: gains are all
+    multiples of b, so its own quantile serves them all; scores are all a + b/T, so
+    Scheffé's band (1953, "A method for judging all contrasts") does, where Bonferroni's
+    correction over the sizes isn't narrower.
 
     Assumes exchangeable trees: bagged or randomised alike, given in any order that
     doesn't depend on their predictions. A forest pruned or weighted by performance
@@ -216,17 +218,18 @@ def curve_of_moments(
         raise ValueError(f"alpha is {alpha}; give a number between 0 and 1")
     a, b, errors = moments.a, moments.b, errors or {}
 
-    def bounds(of_a: float, of_b: float, claims: int) -> tuple[float, float, float]:
+    def bounds(of_a: float, of_b: float, quantile: float) -> tuple[float, float, float]:
         estimate = of_a * a + of_b * b
-        quantile = float(stats.t.isf(alpha / (2 * claims), moments.trees - 1))
         width = quantile * moments.standard_error(of_a, of_b)
         return estimate, estimate - width, estimate + width
 
-    steps = list(itertools.pairwise(ladder))
-    _, limit_low, limit_high = bounds(1, 0, 1)
+    steps = itertools.pairwise(ladder)
+    alone = float(stats.t.isf(alpha / 2, moments.trees - 1))
+    band = _band(moments.trees, len(ladder), alpha)
+    _, limit_low, limit_high = bounds(1, 0, alone)
     return ForestCurve(
-        sizes=tuple(ForestSize(t, *bounds(1, 1 / t, len(ladder)), errors.get(t)) for t in ladder),
-        gains=tuple(ForestGain(k, j, *bounds(0, 1 / k - 1 / j, len(steps))) for k, j in steps),
+        sizes=tuple(ForestSize(t, *bounds(1, 1 / t, band), errors.get(t)) for t in ladder),
+        gains=tuple(ForestGain(k, j, *bounds(0, 1 / k - 1 / j, alone)) for k, j in steps),
         a=a,
         b=b,
         limit_low=limit_low,
@@ -235,6 +238,18 @@ def curve_of_moments(
         examples=moments.examples,
         alpha=alpha,
     )
+
+
+def _band(trees: int, sizes: int, alpha: float) -> float:
+    """Returns the quantile with which the bounds of all sizes hold together.
+
+    The narrower of two that are known beforehand, so it may be chosen.
+    """
+    bonferroni = float(stats.t.isf(alpha / (2 * sizes), trees - 1))
+    if trees < 3:
+        return bonferroni
+    scheffe = 2 * (trees - 1) / (trees - 2) * float(stats.f.isf(alpha, 2, trees - 2))
+    return min(bonferroni, math.sqrt(scheffe))
 
 
 def _truth(labels: npt.ArrayLike, examples: int, classes: int | None) -> Floats:
