@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ray import tune
+
 from tuner.integrations.ray import ReturnsSearch
 
 Config = dict[str, Any]
@@ -30,6 +32,23 @@ def error_of(config: Config, plateau: int = 4, sd: float = 0.002) -> float:
 
 def train(config: Config) -> list[Result]:
     return [{"error": 0.9}, {"error": error_of(config)}]
+
+
+def frail_here(config: Config) -> list[Result]:
+    """Fails at three places, in three ways."""
+    if (config["width"], config["seed"]) == (2, 1):
+        raise RuntimeError("out of luck")
+    if (config["width"], config["seed"]) == (1, 2):
+        return [{"another": 1.0}]
+    if (config["width"], config["seed"]) == (4, 3):
+        return [{"error": 0.9}, {"error": math.nan}]
+    return train(config)
+
+
+def reporting(config: Config) -> None:
+    """Is the same to Ray Tune, which looks for it by its module's name."""
+    for result in frail_here(config):
+        tune.report(result)
 
 
 class Died(Exception):
