@@ -18,6 +18,9 @@ SCRIPTS = {
     "submit.py": ("cnn/depth: depth 2: measure", "forest/trees, judged on brier", "a doubling"),
     "own_sweep.py": ("one more doubling", "by seeds and test examples: "),
     "own_data.py": ("submitted namespaces/default/jobs/spirals-", "the baseline, a perceptron"),
+    # These two need no coordinator.
+    "ray_tune.py": ("the climb: ", "  width 8: ", "  best: {'width': ", "of 50 trials: "),
+    "optuna_study.py": ("PLATEAUED after ", "16 trees: "),
 }
 
 
