@@ -15,9 +15,9 @@ from tuner.returns.columns import level_of
 from tuner.returns.designs import Design, Noise
 from tuner.returns.evidence import Replicates
 from tuner.returns.examples import Examples
-from tuner.returns.mcnemar import mcnemar
 from tuner.returns.sensitivity import MOST_REPLICATES
 from tuner.returns.sheet import Sheet
+from tuner.returns.single_fits import mcnemar
 
 Break = tuple[float, float, str]
 """Two neighbouring levels between which something else than capacity changes, and what."""

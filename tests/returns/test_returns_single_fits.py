@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tuner.returns.mcnemar import McNemar, mcnemar
+from tuner.returns.single_fits import McNemar, mcnemar
 
 
 def rights(
