@@ -42,8 +42,7 @@ class Plan:
 
     def ranges(self) -> dict[str, Fixed | Hyperparameter]:
         """Returns what every hyperparameter may be."""
-        # A policy takes a setting without any hyperparameter for none at all.
-        return {**self.hyperparameters} or {"": Fixed(fixed=0)}
+        return {**self.hyperparameters}
 
     def question(self, key: str) -> Question:
         """Returns what the search asks. Raises KeyError for another."""

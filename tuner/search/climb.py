@@ -121,7 +121,11 @@ class Climb:
     def _measure_first(self, record: SearchRecord, group: tuple[int, ...]) -> PlanStep | None:
         """Returns the step that gives a tuned group its first replicates; None if all failed."""
         winners = {level: self._selection.winner(record, level) for level in group}
-        wanted = {level: self._spec.measuring.min_replicates for level in group if winners[level]}
+        wanted = {
+            level: self._spec.measuring.min_replicates
+            for level in group
+            if winners[level] is not None
+        }
         if not wanted:
             return None
         decision = words.measure(

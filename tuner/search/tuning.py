@@ -19,8 +19,6 @@ from tuner.catalog import Choice, Hyperparameter, Number, Value
 from tuner.record import Setting, make_setting
 from tuner.spec import Fixed
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
-
 STARTUP_TRIALS = 4
 """Random settings before a model-based sampler trusts its model."""
 
@@ -29,6 +27,9 @@ WARM_TRIALS = 10
 
 _ASKS_PER_SETTING = 20
 """Asks after which a space that gives nothing new counts as exhausted."""
+
+MakeSampler = Callable[[int, Sequence[FrozenTrial]], optuna.samplers.BaseSampler]
+"""From a seed and what was tried."""
 
 Ranges = Mapping[str, Fixed | Hyperparameter]
 
@@ -88,10 +89,7 @@ def propose(
     space = {name: _distribution(r) for name, r in tuned.items()}
     # Random search learns nothing from what was tried.
     told = [] if sampler == "random" else [_trial(space, dict(s), score) for s, score in tried]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        chosen_sampler = _SAMPLERS[sampler](seed, told)
-        study = optuna.create_study(sampler=chosen_sampler, direction="minimize")
+    study = _study(_SAMPLERS[sampler], seed, told)
     for trial in told:
         study.add_trial(trial)
     for setting in chosen:
@@ -106,6 +104,18 @@ def propose(
             if len(chosen) == count:
                 break
     return chosen
+
+
+def _study(make: MakeSampler, seed: int, told: Sequence[FrozenTrial]) -> optuna.Study:
+    """Returns a fresh study, which is no news: one is made at every step."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return optuna.create_study(sampler=make(seed, told), direction="minimize")
+    finally:
+        optuna.logging.set_verbosity(verbosity)
 
 
 def _trial(
@@ -183,7 +193,7 @@ def _random(seed: int, told: Sequence[FrozenTrial]) -> optuna.samplers.BaseSampl
     return optuna.samplers.RandomSampler(seed)
 
 
-_SAMPLERS: Mapping[str, Callable[[int, Sequence[FrozenTrial]], optuna.samplers.BaseSampler]] = {
+_SAMPLERS: Mapping[str, MakeSampler] = {
     "tpe": _tpe,
     "gp": _gp,
     "cmaes": _cmaes,

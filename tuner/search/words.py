@@ -38,8 +38,8 @@ def measure(
     replicates: int,
 ) -> str:
     """Says that winners are measured for the first time, by what was tuned of them."""
-    levels = [level for level, winner in winners.items() if winner]
-    distinct = {winner for winner in winners.values() if winner}
+    levels = [level for level, winner in winners.items() if winner is not None]
+    distinct = {winner for winner in winners.values() if winner is not None}
     what = (
         setting(next(iter(distinct)), tuned) if len(distinct) == 1 else f"{len(distinct)} winners"
     )
