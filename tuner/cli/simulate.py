@@ -150,7 +150,9 @@ def simulate(
     tuner simulate --table hpobench/car --policy climb --policy grid --workers 8 --runs 30
     """
     _check_installed()
-    # One's own policies are found where the command is run.
+    # Processes fill the cores; threads within them only get into each other's way. One's own
+    # policies are found where the command is run.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     sys.path.insert(0, str(Path.cwd()))
     from tuner.search.simulation import Setup, compare
     from tuner.search.simulation.hpobench import Spread

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from tuner.curve import Question
 from tuner.errors import invalid
-from tuner.record import seed_of
+from tuner.record import Member, Phase, seed_of
+from tuner.search.record import SearchRecord
 from tuner.search.simulation.hpobench import Spread
 from tuner.search.simulation.judge import Mark, Share, judge
 from tuner.search.simulation.oracle import least_seconds
@@ -24,7 +25,7 @@ from tuner.search.simulation.world import World, WorldSpec
 from tuner.spec import Measuring, Tuning
 
 CHUNK = 10
-"""Runs that a process does at once."""
+"""Most runs that a process takes at once."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,9 @@ class Played:
     Attributes:
         mark: What its answer is worth.
         level: Its answer; None where it abstained.
+        as_tuned: The mark if the truth were that of the winners that it measured: what a
+            verdict claims, which takes hyperparameters as given. The difference to
+            `mark` is the luck of tuning. None for an optimizer.
         device_seconds: What it cost.
         wall_clock_seconds: When it was done.
         oracle_seconds: Of a sweep, the least that a climb with its tuning needs; else None.
@@ -109,6 +113,7 @@ class Played:
 
     mark: Mark
     level: float | None
+    as_tuned: Mark | None
     device_seconds: float
     wall_clock_seconds: float
     oracle_seconds: float | None = None
@@ -136,6 +141,11 @@ class Row:
     def share(self, mark: Mark) -> Share:
         """Returns how many runs ended so."""
         return Share(sum(run.mark is mark for run in self.runs), len(self.runs))
+
+    def share_as_tuned(self, mark: Mark) -> Share | None:
+        """Returns how many did by the truth of the winners; None for an optimizer."""
+        marks = [run.as_tuned for run in self.runs]
+        return None if None in marks else Share(marks.count(mark), len(marks))
 
     @property
     def device_seconds(self) -> float:
@@ -172,25 +182,37 @@ def play(setup: Setup, seed: int) -> list[Played]:
         runs, answers = [run] * len(specs), list(run.answers)
     least = specs[0].measuring.min_replicates if make is Sweep else None
     return [
-        _played(run, answer, question, specs[0].world.best(), least)
+        _played(run, answer, question, specs[0].world, least)
         for run, answer, question in zip(runs, answers, questions, strict=True)
     ]
 
 
 def _played(
-    run: Run, answer: Answer, question: Question, means: dict[int, float], least: int | None
+    run: Run, answer: Answer, question: Question, world: World, least: int | None
 ) -> Played:
-    oracle = None
-    if least is not None and run.record is not None:
-        oracle = least_seconds(question, means, run.record, least)
+    means = world.best()
+    as_tuned = oracle = None
+    if run.record is not None:
+        as_tuned = judge(question, winners_means(world, run.record), answer.level)
+        if least is not None:
+            oracle = least_seconds(question, means, run.record, least)
     return Played(
         judge(question, means, answer.level),
         answer.level,
+        as_tuned,
         run.device_seconds,
         run.wall_clock_seconds,
         oracle,
         tuple((seconds, judge(question, means, level)) for seconds, level in run.trace),
     )
+
+
+def winners_means(world: World, record: SearchRecord) -> dict[int, float]:
+    """Returns the true means of the candidates that were measured, by level."""
+    return {
+        row.level: float(world.means[world.cell(Member(row.setting, row.level, row.replicate))])
+        for row in record.claimed(Phase.MEASURING)
+    }
 
 
 def compare(
@@ -214,7 +236,8 @@ def compare(
     for setup in setups:
         setup.check()
     seeds = [seed_of(seed, "run", i) for i in range(runs)]
-    chunks = [seeds[i : i + CHUNK] for i in range(0, runs, CHUNK)]
+    size = min(CHUNK, -(-runs // processes))
+    chunks = [seeds[i : i + size] for i in range(0, runs, size)]
     work = [(setup, chunk) for setup in setups for chunk in chunks]
     if processes == 1:
         yield from _rows(setups, len(chunks), map(_play_chunk, work))
