@@ -32,7 +32,7 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy and torch are loaded
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tuner.search.simulation import Mark, Row, Setup, Share, compare
 from tuner.search.simulation.hpobench import Spread
@@ -41,8 +41,16 @@ from tuner.search.simulation.tables import TABLES, axes
 from tuner.spec import Measuring, Tuning
 
 POLICIES = (
-    "sweep", "climb", "sweep-fixed", "optuna-levels", "bisection", "tpe", "gp", "peers:Asha", "grid"
-)  # fmt: skip
+    "sweep",
+    "climb",
+    "sweep-fixed",
+    "optuna-levels",
+    "bisection",
+    "tpe",
+    "gp",
+    "benchmarks.peers:Asha",
+    "grid",
+)
 MARGINS = (0.005, 0.01, 0.02)
 SLOW = {"gp": 10}
 """Most runs of policies that take long."""
@@ -51,8 +59,8 @@ SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 """Shares of the sweep's cost at which optimizers are asked for their answer."""
 
 
-def main() -> None:
-    args = arguments()
+def main(argv: list[str] | None = None) -> None:
+    args = arguments(argv)
     began = time.perf_counter()
     found = [row for table in args.tables for row in of_table(table, args)]
     result = {
@@ -74,7 +82,7 @@ def main() -> None:
     print(text)
 
 
-def arguments() -> argparse.Namespace:
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
     add("--runs", type=int, help="runs a row; 400, or 20 with --quick")
@@ -87,14 +95,14 @@ def arguments() -> argparse.Namespace:
     add("--spread", choices=[s.value for s in Spread], default=Spread.POOLED.value)
     add("--raw", action="store_true", help="replay the five seeds; HPOBench's tables only")
     add("--trials", type=int, default=Tuning().trials)
-    add("--sampler", choices=["tpe", "random"], default="tpe")
+    add("--sampler", choices=["tpe", "cmaes", "random"], default="tpe")
     add("--replicates", nargs=2, type=int, default=[4, 20], metavar=("FEWEST", "MOST"))
     add("--workers", type=int, default=8, help="virtual ones")
     add("--processes", type=int, default=len(os.sched_getaffinity(0)))
     add("--seed", type=int, default=0)
     for file in ("--json", "--markdown", "--svg"):
         add(file, type=Path, metavar="FILE")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     args.runs = args.runs or (20 if args.quick else 400)
     fast = [p for p in POLICIES if not args.quick or p not in SLOW]
     args.policies = args.policies or fast

@@ -42,6 +42,7 @@ class SamplerName(StrEnum):
 
     TPE = "tpe"
     GP = "gp"
+    CMAES = "cmaes"
     RANDOM = "random"
 
 

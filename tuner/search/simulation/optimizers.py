@@ -7,11 +7,14 @@ replicate, and they never abstain.
 from __future__ import annotations
 
 import math
-
-import optuna
+from typing import TYPE_CHECKING
 
 from tuner.record import Member, make_setting, seed_of
+from tuner.search.simulation import studies
 from tuner.search.simulation.world import WorldSpec
+
+if TYPE_CHECKING:
+    import optuna
 
 LEVEL = "level"
 """The level's place on the ladder, among an optimizer's parameters."""
@@ -33,23 +36,17 @@ class Objective:
 class Joint:
     """Optuna over levels and hyperparameters together, as many trials as a sweep tunes."""
 
-    def __init__(self, spec: WorldSpec, key: str) -> None:
+    def __init__(self, spec: WorldSpec, key: str, sampler: studies.MakeSampler) -> None:
         """Makes the policy of a search. Raises KeyError where the spec hasn't it."""
         world = spec.search(key)
         sizes = {LEVEL: len(world.levels)} | {name: len(v) for name, v in world.grid.items()}
         self._levels = world.levels
-        self._space = {n: optuna.distributions.IntDistribution(0, k - 1) for n, k in sizes.items()}
+        self._space = studies.places(sizes)
         self._worth = Objective(spec)
         self._left = spec.tuning.trials * len(world.levels)
-        self._study = optuna.create_study(
-            sampler=self.sampler(seed_of(spec.seed, "joint")), direction="maximize"
-        )
+        self._study = studies.new_study(sampler, seed_of(spec.seed, "joint"))
         self._running: dict[Member, list[optuna.trial.Trial]] = {}
         self._best: tuple[float, int] | None = None
-
-    def sampler(self, seed: int) -> optuna.samplers.BaseSampler:
-        """Returns the sampler."""
-        raise NotImplementedError
 
     def ask(self) -> Member | None:
         """Returns Optuna's next trial; None where all are asked."""
@@ -79,14 +76,14 @@ class Joint:
 class JointTpe(Joint):
     """Optuna's TPE, told of what runs at once."""
 
-    def sampler(self, seed: int) -> optuna.samplers.BaseSampler:
-        """Returns the TPE sampler as it comes."""
-        return optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+    def __init__(self, spec: WorldSpec, key: str) -> None:
+        """Makes the policy of a search. Raises KeyError where the spec hasn't it."""
+        super().__init__(spec, key, studies.parallel_tpe)
 
 
 class JointGp(Joint):
     """Optuna's Gaussian process."""
 
-    def sampler(self, seed: int) -> optuna.samplers.BaseSampler:
-        """Returns the GP sampler for noisy objectives."""
-        return optuna.samplers.GPSampler(seed=seed, deterministic_objective=False)
+    def __init__(self, spec: WorldSpec, key: str) -> None:
+        """Makes the policy of a search. Raises KeyError where the spec hasn't it."""
+        super().__init__(spec, key, studies.gp)

@@ -27,6 +27,7 @@ from tuner.returns import assess
 from tuner.returns.designs import FIXED, SEQUENTIAL, Design
 from tuner.search.record import SearchRecord
 from tuner.search.selection import Selection
+from tuner.search.simulation import studies
 from tuner.search.simulation.judge import answer_of, worth
 from tuner.search.simulation.run import Answer
 from tuner.search.simulation.world import METRIC, WorldSpec
@@ -233,15 +234,9 @@ class OptunaLevels(_Plan):
     def __init__(self, spec: WorldSpec, key: str) -> None:
         """Makes the policy of a search. Raises KeyError where the spec hasn't it."""
         super().__init__(spec, key)
-        self._space = {
-            name: optuna.distributions.IntDistribution(0, len(values) - 1)
-            for name, values in spec.world.grid.items()
-        }
+        self._space = studies.places({name: len(v) for name, v in spec.world.grid.items()})
         self._studies = {
-            level: optuna.create_study(
-                sampler=optuna.samplers.TPESampler(seed=seed_of(spec.seed, "optuna", level)),
-                direction="maximize",
-            )
+            level: studies.new_study(studies.tpe, seed_of(spec.seed, "optuna", level))
             for level in self._levels
         }
         self._open: dict[int, optuna.trial.Trial] = {}

@@ -78,10 +78,10 @@ class World:
     levels: tuple[int, ...]
     grid: Mapping[str, tuple[Value, ...]]
     defaults: Mapping[str, int]
-    means: Floats
-    seconds: Floats
+    means: Floats = field(repr=False)
+    seconds: Floats = field(repr=False)
     noise: Noise
-    replays: Floats | None = None
+    replays: Floats | None = field(default=None, repr=False)
     _places: Mapping[int, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
