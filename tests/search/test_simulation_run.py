@@ -72,9 +72,10 @@ def test_a_plan_has_the_same_steps_record_and_answer_on_one_worker_and_on_eight(
     assert one.device_seconds / 8 <= eight.wall_clock_seconds < one.wall_clock_seconds
 
 
-@pytest.mark.parametrize("name", [*PLANS, "tpe"])
+@pytest.mark.parametrize("name", [*PLANS, "tpe", "gp"])
 def test_a_run_follows_from_its_seed(name):
-    runs = [simulate(POLICIES[name], spec(seed=seed), 4) for seed in (1, 1, 2)]
+    tuning = Tuning(trials=2)  # so few that a Gaussian process takes no time
+    runs = [simulate(POLICIES[name], spec(seed=seed, tuning=tuning), 4) for seed in (1, 1, 2)]
     first, same, other = (
         (run.answers, run.device_seconds, run.trace, run.record and run.record.measurements)
         for run in runs
