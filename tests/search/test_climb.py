@@ -64,6 +64,30 @@ def test_it_finds_the_plateau_and_leaves_the_levels_beyond_patience_alone(level)
     assert max(measured(record)) == 4 * level  # two larger levels, and no more
 
 
+def test_no_smaller_level_is_passed_over_for_want_of_replicates():
+    """Level 2 saves 1.4 margins over 1: enough for a plateau at 2 before 1 is excluded."""
+    question = spec().question("simulated/depth")
+    passed_over, said = 0, set()
+    for seed in range(12):
+        job = spec(seed=seed)
+        record = climb(Table(job, plateau_at(2, gain=0.028), sd=0.012), "simulated/depth")
+        scores = record.scores(question.metric)
+        look = assess(question, scores)
+        assert record.steps[-1].conclusion is Conclusion.ANSWERED
+        if not look.settled or look.verdict.level is None:
+            continue
+        for level in [k for k in look.levels if k < look.verdict.level]:
+            excluded = any(c.low > 0 for c in look.comparisons if c.smaller == level)
+            spent = record.planned_replicates(int(level)) == job.measuring.max_replicates
+            assert excluded or spent
+            first = {k: {i: row[i] for i in range(4)} for k, row in scores.items()}
+            early = assess(question, first)
+            passed_over += not any(c.low > 0 for c in early.comparisons if c.smaller == level)
+        said |= {step.decision.partition(" for ")[2] for step in record.steps}
+    assert passed_over > 0  # or nothing was put to the test
+    assert "2 is enough, and 1 may be, too" in said
+
+
 def test_it_climbs_a_rising_curve_to_its_top():
     job = spec(levels=(1, 2, 4, 8))
     record = climb(Table(job, plateau_at(10**6, gain=0.04), sd=0.002), "simulated/depth")

@@ -36,7 +36,7 @@ TUNING_REPLICATE = 0
 class Climb:
     """The policy of one search. Its answer follows from the record alone."""
 
-    name = "climb/1"
+    name = "climb/2"
 
     def __init__(self, spec: SearchSpec, key: str) -> None:
         """Makes the policy of a search. Raises KeyError where the spec hasn't it."""
@@ -145,10 +145,10 @@ class Climb:
         A packet is one winner on one replicate, at all levels that it won.
         """
         have = {level: record.planned_replicates(level) for level in wanted}
+        winners = {level: self._selection.winner(record, level) for level in sorted(wanted)}
         todo: dict[tuple[Setting, int], list[int]] = {}
         for replicate in range(max(wanted.values())):
-            for level in sorted(wanted):
-                setting = self._selection.winner(record, level)
+            for level, setting in winners.items():
                 if setting is not None and have[level] <= replicate < wanted[level]:
                     todo.setdefault((setting, replicate), []).append(level)
         packets = [
@@ -175,11 +175,13 @@ class Climb:
                 record, Conclusion.ANSWERED, words.baseline(self._question, scores), look
             )
         if look.settled:
-            return self._end(record, Conclusion.ANSWERED, words.verdict(look.verdict), look)
+            # Smaller levels are cheap: none is passed over for want of replicates.
+            step = self._replicate(record, look, undecided.smaller(look))
+            return step or self._end(record, Conclusion.ANSWERED, words.verdict(look.verdict), look)
         answered = look.verdict.outcome is not VerdictOutcome.INCONCLUSIVE
         if untouched and not answered and self._impatient(look):
             return self._go_up(record, groups, touched, look)
-        step = self._add_replicates(record, look)
+        step = self._replicate(record, look, undecided.levels(look))
         if step is not None:
             return step
         if untouched and not answered:
@@ -193,10 +195,11 @@ class Climb:
         larger = sum(level > sufficient for level in look.levels)
         return larger < self._question.patience
 
-    def _add_replicates(self, record: SearchRecord, look: Assessment) -> PlanStep | None:
-        """Returns the step that adds replicates where the answer hangs; None if it can't."""
+    def _replicate(
+        self, record: SearchRecord, look: Assessment, open_levels: Sequence[int]
+    ) -> PlanStep | None:
+        """Returns the step that adds replicates to these levels; None if they have them all."""
         measuring = self._spec.measuring
-        open_levels = undecided.levels(look)
         have = {level: record.planned_replicates(level) for level in open_levels}
         short = [n for n in have.values() if n < measuring.max_replicates]
         if not short:

@@ -63,6 +63,10 @@ def add(question: Question, look: Assessment, wanted: Mapping[int, int]) -> str:
     """Says that replicates are added, and why."""
     goal = max(wanted.values())
     why = _hangs_on(look, question.metric) or "no level is shown to be enough or too little"
+    named = look.verdict.level
+    smaller = [level for level in sorted(wanted) if named is not None and level < named]
+    if look.settled and smaller:
+        why = f"{named} is enough, and {' or '.join(map(str, smaller))} may be, too"
     return f"{_at(question, sorted(wanted))}: go on to {goal} replicates, for {why}"
 
 
