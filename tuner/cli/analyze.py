@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -193,8 +192,10 @@ def analyze(
 
     tuner analyze --correct predictions.npz --margin 0.5pp
     """
+    from tuner.cli.output import check_picture
+
     _check_installed()
-    _check_output(output)
+    check_picture(output)
     if (table is None) == (correct is None):
         raise invalid("TABLE", "give a table, or predictions by --correct, and not both")
     if margin is None:
@@ -333,15 +334,6 @@ def _check_installed() -> None:
             "NOT_INSTALLED",
             f"an analysis needs {', '.join(lacking)}: pip install 'tuner[analyze]'",
         )
-
-
-def _check_output(output: AnalysisFormat) -> None:
-    if output in (AnalysisFormat.SVG, AnalysisFormat.PNG):
-        from tuner.report import chart
-
-        chart.check_installed()
-    if output is AnalysisFormat.PNG and sys.stdout.isatty():
-        raise invalid("--output", "png is no text for a terminal; write it to a file: > FILE.png")
 
 
 def _write(curve: Curve, output: AnalysisFormat) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -119,12 +118,9 @@ def check_writable(output: ReportFormat) -> None:
         TunerError: INVALID_ARGUMENT where a PNG would go to a terminal;
             FAILED_PRECONDITION where what draws pictures is not installed.
     """
-    if output in (ReportFormat.SVG, ReportFormat.PNG):
-        from tuner.report import chart
+    from tuner.cli.output import check_picture
 
-        chart.check_installed()
-    if output is ReportFormat.PNG and sys.stdout.isatty():
-        raise invalid("--output", "png is no text for a terminal; write it to a file: > FILE.png")
+    check_picture(output)
 
 
 def write_report(result: Result, output: ReportFormat) -> None:

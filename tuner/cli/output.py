@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import yaml
 
 from tuner.cli.console import data
 from tuner.cli.options import Format
+from tuner.errors import invalid
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -51,6 +53,21 @@ def emit_one(output: Format, row: Row, table: Callable[[], RenderableType], name
         write(dump(output is Format.JSON, row))
     else:
         emit_list(output, [row], table, name)
+
+
+def check_picture(output: str) -> None:
+    """Judges whether a picture, if it is one, can be written, before anything is waited for.
+
+    Raises:
+        TunerError: INVALID_ARGUMENT where a PNG would go to a terminal;
+            FAILED_PRECONDITION where what draws pictures is not installed.
+    """
+    if output in ("svg", "png"):
+        from tuner.report import chart
+
+        chart.check_installed()
+    if output == "png" and sys.stdout.isatty():
+        raise invalid("--output", "png is no text for a terminal; write it to a file: > FILE.png")
 
 
 def dump(as_json: bool, value: object) -> str:

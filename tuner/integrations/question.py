@@ -9,7 +9,8 @@ from typing import Any
 
 import pydantic
 
-from tuner.curve import Question
+from tuner.curve import Direction, Question
+from tuner.returns.asked import judge_question
 from tuner.spec import Measuring, Tuning
 from tuner.spec.problems import spec_error
 
@@ -44,19 +45,15 @@ def make_question(
         raise ValueError(f"levels are {list(levels)}; give each once, from small to large")
     if mode not in ("min", "max"):
         raise ValueError(f"mode is {mode!r}; give 'min' or 'max'")
-    if not (math.isfinite(margin) and margin >= 0):
-        raise ValueError(f"margin is {margin}; give a finite number from 0 up")
-    if not 0 < alpha < 0.5:
-        raise ValueError(f"alpha is {alpha}; give a number between 0 and .5, such as .05")
-    if patience < 1:
-        raise ValueError(f"patience is {patience}; give a whole number from 1 up")
+    direction: Direction = "minimize" if mode == "min" else "maximize"
+    judge_question(direction, margin, alpha, patience)
     return Question(
         search=capacity,
         learner="",
         axis=capacity,
         levels=ladder,
         metric=metric,
-        direction="minimize" if mode == "min" else "maximize",
+        direction=direction,
         margin=margin,
         alpha=alpha,
         patience=patience,

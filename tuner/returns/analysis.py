@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.curve import Curve, Direction, Question
+from tuner.returns.asked import judge_question
 from tuner.returns.assessment import Assessment, assess_evidence
 from tuner.returns.columns import level_of
 from tuner.returns.composition import Facts, Pricing, compose
@@ -21,7 +22,6 @@ from tuner.returns.given import (
     declared_ladder,
     design_of,
     judge_design,
-    judge_question,
     known_costs,
     stacked,
 )

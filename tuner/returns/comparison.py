@@ -17,6 +17,7 @@ from scipy import special
 
 from tuner.curve import Contender, Difference, Direction, LearnerComparison
 from tuner.returns import words
+from tuner.returns.asked import judge_question
 from tuner.returns.bounds import ROUNDING, Floats, believed_spread
 from tuner.returns.designs import SEQUENTIAL, Design
 from tuner.returns.table import moments, smallest_step, unit_of
@@ -117,12 +118,7 @@ def compare(
 
 
 def _judge(entries: Sequence[Entry], direction: str, margin: float, alpha: float) -> None:
-    if direction not in ("minimize", "maximize"):
-        raise ValueError(f"direction is {direction!r}; give 'minimize' or 'maximize'")
-    if not (math.isfinite(margin) and margin >= 0):
-        raise ValueError(f"margin is {margin}; give a finite number from 0 up")
-    if not 0 < alpha < 0.5:
-        raise ValueError(f"alpha is {alpha}; give a number between 0 and .5, such as .05")
+    judge_question(direction, margin, alpha)
     names = [e.search for e in entries]
     if len(set(names)) < len(names):
         raise ValueError(f"a search is there twice among {sorted(names)}; give each one level")

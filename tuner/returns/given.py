@@ -15,18 +15,6 @@ from tuner.returns.designs import FIXED, SEQUENTIAL, Design, Noise, Resampled
 from tuner.returns.sheet import Sheet
 
 
-def judge_question(direction: str, margin: float, alpha: float, patience: int) -> None:
-    """Raises ValueError where the question makes no sense."""
-    if direction not in ("minimize", "maximize"):
-        raise ValueError(f"direction is {direction!r}; give 'minimize' or 'maximize'")
-    if not (math.isfinite(margin) and margin >= 0):
-        raise ValueError(f"margin is {margin}; give a finite number from 0 up")
-    if not 0 < alpha < 0.5:
-        raise ValueError(f"alpha is {alpha}; give a number between 0 and .5, such as .05")
-    if patience < 1:
-        raise ValueError(f"patience is {patience}; give a whole number from 1 up")
-
-
 def design_of(
     design: str | None,
     noise: float | None,
