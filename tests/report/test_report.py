@@ -321,7 +321,7 @@ def test_what_is_missing_is_said_once(result):
         (Needed((12, 40)), "about 12 to 40 replicates in all"),
         (Needed((12, 12)), "about 12 replicates in all"),
         (Needed((None, 30)), "30 replicates in all, or no number of them"),
-        (Needed((None, None), 5000), "no number of replicates would do; or about 5,000 test"),
+        (Needed((None, None), 5000), "no number of replicates would do; or up to about 5,000 test"),
     ],
 )
 def test_what_is_needed_is_said_in_words(needed, said):
@@ -410,11 +410,19 @@ def test_what_is_no_better_than_the_baseline_is_told(result):
 
 def test_a_winner_at_an_end_of_its_range_is_told(result):
     rows = result.curves["cnn/depth"].levels
-    at_end = replace(rows[1], setting=make_setting({"learning_rate": 0.0995, "dropout": 0.0}))
-    told = advice(changed(result, "cnn/depth", levels=(rows[0], at_end, rows[2])))
-    assert any("at depth 2 the best learning_rate lies at an end" in line for line in told)
-    assert not any("dropout" in line for line in told)  # nothing lies beyond 0
+    at_end = replace(rows[1], setting=make_setting({"learning_rate": 0.0495, "dropout": 0.0}))
+    result = changed(result, "cnn/depth", levels=(rows[0], at_end, rows[2]))
     assert not any("lies at an end" in line for line in advice(result))
+    spec = result.job.spec
+    cnn = spec.searches[0].model_dump(exclude_defaults=True)
+    for high, told in ((0.05, True), (0.1, False)):
+        narrow = {**cnn, "space": {"learning_rate": {"low": 1e-3, "high": high}}}
+        searches = [narrow, spec.searches[1].model_dump(exclude_defaults=True)]
+        asked = JobSpec.parse({**spec.model_dump(exclude_defaults=True), "searches": searches})
+        lines = advice(replace(result, job=replace(result.job, spec=asked)))
+        said = any("at depth 2 the best learning_rate lies at an end" in line for line in lines)
+        assert said is told  # the catalog ends at .1, and nobody can widen that
+        assert not any("dropout lies" in line for line in lines)  # nothing lies beyond 0
 
 
 def test_uploaded_data_is_named_by_its_files():

@@ -68,18 +68,19 @@ def _settled(curve: Curve, level: float | None) -> str:
 def _edges(curve: Curve, search: Search) -> list[str]:
     """Says which hyperparameters won at an end of what was searched: better may lie beyond."""
     found: dict[tuple[str, float], list[float]] = {}
+    limits = catalog.LEARNERS[search.learner].hyperparameters
     for row in curve.levels:
         values = dict(row.setting)
         for name, known in search.ranges().items():
             if row.score is None or isinstance(known, Fixed) or name not in values:
                 continue
             end = edge_of(known, values[name])
-            if end is not None:
+            # What the catalog itself ends at can't be widened.
+            if end is not None and end != edge_of(limits[name], end):
                 found.setdefault((name, end), []).append(row.level)
     return [
         f"{curve.search}: at {curve.axis} {naming.levels(rows)} the best {name} lies at an end "
-        f"of what was searched, {end:g}; widen `space.{name}` if you can, for a better one may "
-        "lie beyond."
+        f"of what was searched, {end:g}; widen `space.{name}`, for a better one may lie beyond."
         for (name, end), rows in found.items()
     ]
 

@@ -93,7 +93,7 @@ def needed(what: Needed, reason: bool = True) -> str:
             several = str(low) if low == high else f"{low} to {high}"
             said.append(f"about {several} replicates in all at each level in question")
     if what.examples is not None:
-        said.append(f"about {what.examples:,} test examples in all")
+        said.append(f"up to about {what.examples:,} test examples in all")
     why = what.reason if reason else ""
     if said:
         why = f"{why.rstrip('.')}. " if why else ""
