@@ -233,7 +233,7 @@ def test_archives_that_hold_something_else_are_refused(analyze, tmp_path):
 
 
 def test_what_reckons_is_named_where_it_is_not_installed(analyze, sweep, monkeypatch):
-    monkeypatch.setattr("tuner.cli.analyze.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("tuner.installed.importlib.util.find_spec", lambda name: None)
     done = analyze(sweep, *BY_DEPTH)
     assert done.exit_code == 1
     assert "numpy, scipy: pip install 'tuner[analyze]'" in done.stderr

@@ -11,7 +11,6 @@ from coordinator_double import make_spec
 from typer.testing import CliRunner
 
 from tuner.cli.main import app
-from tuner.report import chart
 
 
 @pytest.fixture
@@ -46,7 +45,7 @@ def test_a_report_as_a_page_and_one_saved(tuner, double, tmp_path):
 
 
 def test_no_page_is_saved_where_its_picture_cannot_be_drawn(tuner, double, tmp_path, monkeypatch):
-    monkeypatch.setattr(chart.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("tuner.installed.importlib.util.find_spec", lambda name: None)
     double.add_job()
     done = tuner("report", "digits-1", "--save", str(tmp_path / "r"))
     assert done.exit_code == 0, done.output
@@ -73,7 +72,7 @@ def test_a_png_is_not_thrown_at_a_terminal(address, double):
 
 
 def test_a_run_that_could_not_draw_its_result_is_not_begun(tuner, double, tmp_path, monkeypatch):
-    monkeypatch.setattr(chart.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("tuner.installed.importlib.util.find_spec", lambda name: None)
     file = tmp_path / "job.yaml"
     file.write_text(yaml.safe_dump(make_spec().model_dump(mode="json", exclude_defaults=True)))
     done = tuner("run", str(file), "-o", "svg")

@@ -108,12 +108,11 @@ def test_what_is_wrong_is_named(simulate, arguments, problem):
 
 
 def test_what_isnt_installed_is_named_with_its_extra(simulate, monkeypatch):
-    import tuner.cli.simulate as module
 
     def missing(name):
         return None if name == "optuna" else object()
 
-    monkeypatch.setattr(module.importlib.util, "find_spec", missing)
+    monkeypatch.setattr("tuner.installed.importlib.util.find_spec", missing)
     done = simulate("--table", "simulated/rising")
     assert done.exit_code == 1
     assert "a simulation needs optuna: pip install 'tuner[bench]'" in done.stderr

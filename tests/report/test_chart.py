@@ -288,6 +288,6 @@ def test_nothing_to_draw_says_so(result):
 
 
 def test_what_draws_is_named_where_it_is_not_installed(result, monkeypatch):
-    monkeypatch.setattr(chart.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("tuner.installed.importlib.util.find_spec", lambda name: None)
     with pytest.raises(TunerError, match=r"altair, vl_convert: pip install 'tuner\[charts\]'"):
         chart.svg(result)

@@ -107,7 +107,7 @@ def test_a_page_without_curves_has_no_picture(result):
 
 
 def test_a_page_says_what_draws_where_it_is_not_installed(result, monkeypatch):
-    monkeypatch.setattr(chart.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("tuner.installed.importlib.util.find_spec", lambda name: None)
     with pytest.raises(TunerError):
         chart.svg(result)
     read = Page(page(result))

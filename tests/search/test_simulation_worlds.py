@@ -251,7 +251,7 @@ def test_a_table_that_would_run_code_is_refused():
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch):
-    monkeypatch.setattr(hpobench.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("tuner.installed.importlib.util.find_spec", lambda name: None)
     with pytest.raises(TunerError, match=r"tuner\[bench\]"):
         hpobench.check_installed()
 

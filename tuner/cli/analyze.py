@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuner.cli.console import data
-from tuner.errors import Status, TunerError, invalid
+from tuner.errors import TunerError, invalid
+from tuner.installed import require
 
 if TYPE_CHECKING:
     from tuner.curve import Curve
@@ -194,7 +194,7 @@ def analyze(
     """
     from tuner.cli.output import check_picture
 
-    _check_installed()
+    require("an analysis needs", "pip install 'tuner[analyze]'", "numpy", "scipy")
     check_picture(output)
     if (table is None) == (correct is None):
         raise invalid("TABLE", "give a table, or predictions by --correct, and not both")
@@ -323,17 +323,6 @@ def _bad_argument(error: ValueError) -> TunerError:
     """Returns the error of an argument, whose name its text begins with."""
     name, _, problem = str(error).partition(" ")
     return invalid(f"--{name.rstrip(':').replace('_', '-')}", problem)
-
-
-def _check_installed() -> None:
-    """Raises TunerError, FAILED_PRECONDITION, where what reckons is not installed."""
-    lacking = [name for name in ("numpy", "scipy") if importlib.util.find_spec(name) is None]
-    if lacking:
-        raise TunerError(
-            Status.FAILED_PRECONDITION,
-            "NOT_INSTALLED",
-            f"an analysis needs {', '.join(lacking)}: pip install 'tuner[analyze]'",
-        )
 
 
 def _write(curve: Curve, output: AnalysisFormat) -> None:

@@ -156,7 +156,7 @@ def save_report(result: Result, folder: Path) -> Path:
     from tuner.report.html import page
 
     texts = {"report.md": markdown(result), "report.json": dump(True, to_dict(result))}
-    if not chart.lacking():
+    if chart.can_draw():
         texts["report.html"] = page(result)
     try:
         folder.mkdir(parents=True, exist_ok=True)

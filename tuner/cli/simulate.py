@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import sys
@@ -14,7 +13,8 @@ import typer
 
 from tuner.cli.analyze import parse_margin
 from tuner.cli.console import data
-from tuner.errors import Status, TunerError, invalid
+from tuner.errors import invalid
+from tuner.installed import require
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -150,7 +150,7 @@ def simulate(
 
     tuner simulate --table hpobench/car --policy climb --policy grid --workers 8 --runs 30
     """
-    _check_installed()
+    require("a simulation needs", "pip install 'tuner[bench]'", "numpy", "scipy", "optuna")
     # Processes fill the cores; threads within them only get into each other's way. One's own
     # policies are found where the command is run.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -252,15 +252,3 @@ def _levels(text: str) -> tuple[int, ...]:
 
 def _cores(processes: int | None) -> int:
     return processes or len(os.sched_getaffinity(0))
-
-
-def _check_installed() -> None:
-    """Raises TunerError, FAILED_PRECONDITION, where what simulates is not installed."""
-    needed = ("numpy", "scipy", "optuna")
-    lacking = [name for name in needed if importlib.util.find_spec(name) is None]
-    if lacking:
-        raise TunerError(
-            Status.FAILED_PRECONDITION,
-            "NOT_INSTALLED",
-            f"a simulation needs {', '.join(lacking)}: pip install 'tuner[bench]'",
-        )

@@ -10,14 +10,13 @@ from typing import Any
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from tuner.curve import Curve, Verdict
 from tuner.integrations.question import make_question
-from tuner.integrations.sweep import Sweep
+from tuner.integrations.sweep import Answering, Sweep
 
 _ENDED = (TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED)
 
 
-class ReturnsCallback:
+class ReturnsCallback(Answering):
     """Stops a study once its trials say how much capacity is enough.
 
         enough = ReturnsCallback("width", [8, 16, 32, 64], margin=0.01)
@@ -122,23 +121,3 @@ class ReturnsCallback:
                     "attributes; suggest it, or say trial.set_user_attr"
                 )
         return [said.get(name) for name in names]
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the trials have answered."""
-        return self._sweep.answered
-
-    @property
-    def verdict(self) -> Verdict:
-        """What the trials say: what it was stopped with, or what there is so far."""
-        return self._sweep.verdict
-
-    @property
-    def curve(self) -> Curve:
-        """The curve of the trials.
-
-        Raises:
-            tuner.returns.DataError: No trial has ended, or one replicate of a level has
-                two scores.
-        """
-        return self._sweep.curve()

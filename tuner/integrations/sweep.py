@@ -15,6 +15,32 @@ COST = "seconds"
 """The column of what a run takes."""
 
 
+class Answering:
+    """What ends a sweep shows what it has read of it."""
+
+    _sweep: Sweep
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the trials have answered."""
+        return self._sweep.answered
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the trials say: what it was stopped with, or what there is so far."""
+        return self._sweep.verdict
+
+    @property
+    def curve(self) -> Curve:
+        """The curve of the trials.
+
+        Raises:
+            tuner.returns.DataError: No trial has ended, or one replicate of a level has
+                two scores.
+        """
+        return self._sweep.curve()
+
+
 class Sweep:
     """Runs by level and replicate, and whether they answer the question yet.
 

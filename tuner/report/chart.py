@@ -6,7 +6,6 @@ colour-blind: what is enough is a diamond and says so, the margin is dashed.
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import textwrap
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from tuner.curve import Curve
 from tuner.errors import Status, TunerError
+from tuner.installed import lacking, require
 from tuner.report import naming
 from tuner.report.marks import GREY, INK, WIDTH, bar
 from tuner.report.objects import split_baselines
@@ -33,19 +33,17 @@ _LETTERS = (WIDTH + 80) // 5
 """Letters of the caption that fit below a column."""
 
 
-def lacking() -> list[str]:
-    """Returns the packages that draw and are not installed."""
-    return [name for name in ("altair", "vl_convert") if importlib.util.find_spec(name) is None]
+_DRAWING = ("altair", "vl_convert")
+
+
+def can_draw() -> bool:
+    """Tells whether what draws is installed."""
+    return not lacking(*_DRAWING)
 
 
 def check_installed() -> None:
     """Raises TunerError, FAILED_PRECONDITION, where what draws is not installed."""
-    if missing := lacking():
-        raise TunerError(
-            Status.FAILED_PRECONDITION,
-            "NOT_INSTALLED",
-            f"pictures need {', '.join(missing)}: pip install 'tuner[charts]'",
-        )
+    require("pictures need", "pip install 'tuner[charts]'", *_DRAWING)
 
 
 def svg(result: Result) -> str:

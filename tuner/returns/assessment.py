@@ -104,6 +104,7 @@ def assess_evidence(question: Question, evidence: Evidence) -> Assessment:
     """Returns the bounds and the verdict of one look at any evidence. Raises as `assess` does."""
     measured = evidence.measure(question)
     rule = Sufficiency(question, measured)
+    verdict = judge(rule)
     levels = measured.levels
     gains = {}
     for below, level in itertools.pairwise(levels):
@@ -123,8 +124,8 @@ def assess_evidence(question: Question, evidence: Evidence) -> Assessment:
         forgone={level: rule.forgone(level) for level in levels},
         margin_supported={level: rule.margin_supported(level) for level in levels},
         estimated_sufficient=rule.estimated(),
-        verdict=judge(rule),
-        needed=needed(rule),
+        verdict=verdict,
+        needed=needed(rule, verdict),
         notes=_notes(question, measured),
     )
 

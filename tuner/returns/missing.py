@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuner.curve import Needed
+from tuner.curve import Needed, Verdict, VerdictOutcome
 from tuner.returns import words
 from tuner.returns.bounds import EQUAL_PAIRS
 from tuner.returns.crossed import Crossed
@@ -24,16 +24,15 @@ def missing(rule: Sufficiency) -> tuple[str, ...]:
     return (*_levels(rule), *(_more(pair, rule) for pair in _open_pairs(rule)))
 
 
-def needed(rule: Sufficiency) -> Needed:
+def needed(rule: Sufficiency, verdict: Verdict) -> Needed:
     """Returns how much measuring would likely settle the verdict; nothing where it stands."""
-    if rule.plateaued() is not None or rule.rising():
+    if verdict.outcome is not VerdictOutcome.INCONCLUSIVE:
         return Needed()
     pairs = _open_pairs(rule)
-    reasons = _levels(rule)
+    reason = "; ".join(verdict.missing)
     if not pairs:
-        return Needed(reason="; ".join(reasons))
+        return Needed(reason=reason)
     ends = [_End.of(pairs, rule, gains) for gains in (True, False)]
-    reasons += [_more(pair, rule) for pair in pairs]
     replicates = sorted((e.replicates for e in ends), key=lambda n: (n is None, n or 0))
     examples = [e.examples for e in ends if e.examples is not None]
     have = min(pair.comparison.replicates for pair in pairs)
@@ -43,7 +42,7 @@ def needed(rule: Sufficiency) -> Needed:
     return Needed(
         replicates=None if lowest is None else (lowest, highest),
         examples=max(examples) if len(examples) == len(ends) else None,
-        reason="; ".join(reasons),
+        reason=reason,
     )
 
 
@@ -58,19 +57,17 @@ class _End:
     def of(cls, pairs: list[Pair], rule: Sufficiency, estimated: bool) -> _End:
         """Takes the gains as estimated, or as none at all."""
         level = pair_level(rule.question)
-        replicates, examples = [], []
+        replicates: list[int | None] = []
+        examples: list[int | None] = []
         for pair in pairs:
+            if not pair.uncertainty.known:
+                replicates.append(_least(pair, rule) if estimated else None)
+                examples.append(None)
+                continue
             price = rule.question.margin * pair.doublings
             distance = abs(pair.comparison.estimate) if estimated else price
-            unknown = not pair.uncertainty.known
-            replicates.append(
-                _least(pair, rule)
-                if unknown and estimated
-                else None
-                if unknown
-                else pair.uncertainty.replicates_needed(distance, level)
-            )
-            examples.append(None if unknown else pair.uncertainty.examples_needed(distance, level))
+            replicates.append(pair.uncertainty.replicates_needed(distance, level))
+            examples.append(pair.uncertainty.examples_needed(distance, level))
         return cls(_most(replicates), _most(examples))
 
 

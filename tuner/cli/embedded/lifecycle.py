@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +13,7 @@ from tuner.cli.embedded.home import Home, Record, tail
 from tuner.cli.embedded.processes import Process
 from tuner.client import Client
 from tuner.errors import Status, TunerError
+from tuner.installed import require
 
 RAY_SECONDS = 90.0
 COORDINATOR_SECONDS = 45.0
@@ -109,18 +109,11 @@ def services_for_a_while(cpus: int | None, gpus: int | None, say: Say) -> Iterat
 
 
 def _check_installed() -> None:
-    lacking = [
-        name
-        for name in ("ray", "grpc_health", "sqlalchemy", "numpy")
-        if importlib.util.find_spec(name) is None
-    ]
-    if lacking:
-        raise TunerError(
-            Status.FAILED_PRECONDITION,
-            "NOT_INSTALLED",
-            f"the embedded services need {', '.join(lacking)}: pip install 'tuner[all]', "
-            "or name a coordinator with --address or TUNER_ADDRESS",
-        )
+    require(
+        "the embedded services need",
+        "pip install 'tuner[all]', or name a coordinator with --address or TUNER_ADDRESS",
+        *("ray", "grpc_health", "sqlalchemy", "numpy"),
+    )
 
 
 def _start_ray(home: Home, record: Record, cpus: int | None, gpus: int | None, say: Say) -> Record:

@@ -8,13 +8,12 @@ from typing import Any, Literal
 
 from ray.tune import Stopper
 
-from tuner.curve import Curve, Verdict
 from tuner.integrations.question import make_question
 from tuner.integrations.ray.results import ITERATION, judged, seconds_of
-from tuner.integrations.sweep import Sweep
+from tuner.integrations.sweep import Answering, Sweep
 
 
-class ReturnsStopper(Stopper):
+class ReturnsStopper(Answering, Stopper):
     """Stops an experiment once its trials say how much capacity is enough.
 
         enough = ReturnsStopper("width", [8, 16, 32], metric="accuracy", mode="max", margin=0.01)
@@ -102,26 +101,6 @@ class ReturnsStopper(Stopper):
     def stop_all(self) -> bool:
         """Tells whether the trials have answered."""
         return self._sweep.answered
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the trials have answered."""
-        return self._sweep.answered
-
-    @property
-    def verdict(self) -> Verdict:
-        """What the trials say: what it was stopped with, or what there is so far."""
-        return self._sweep.verdict
-
-    @property
-    def curve(self) -> Curve:
-        """The curve of the trials.
-
-        Raises:
-            tuner.returns.DataError: No trial has ended, or one replicate of a level has
-                two scores.
-        """
-        return self._sweep.curve()
 
 
 def _at(result: Mapping[str, Any], name: str) -> Any:

