@@ -21,10 +21,16 @@ Setting = tuple[tuple[str, Value], ...]
 
 
 class Phase(StrEnum):
-    """Whether a measurement chose a candidate or measured it. Never mixed."""
+    """What a measurement is for. Never mixed.
+
+    TUNING chooses a level's candidate. MEASURING measures it, and curves are made of
+    nothing else. RUNNER_UP measures a level's second best candidate like its winner,
+    on the same replicates and the test, to see how much hangs on tuning.
+    """
 
     TUNING = "TUNING"
     MEASURING = "MEASURING"
+    RUNNER_UP = "RUNNER_UP"
 
 
 class Outcome(StrEnum):
@@ -94,7 +100,7 @@ def measurement_id(
     Args:
         job: The job's resource name.
         search: The search's key.
-        phase: Tuning or measuring.
+        phase: What it is for.
         level: The level, 1 where the search has no axis.
         setting: The other hyperparameters; floats count by their IEEE-754 bytes.
         replicate: The replicate's number, from 0.
@@ -129,7 +135,7 @@ class Packet:
 
     Attributes:
         id: "search:step:index".
-        phase: Tuning or measuring.
+        phase: What it is for.
         settings: The hyperparameters to run.
         levels: The levels to run each of them at.
         replicates: The replicates to run each of those on.
@@ -185,7 +191,20 @@ class Look:
 
 @dataclass(frozen=True)
 class PlanStep:
-    """A decision of the policy, committed before anything of it is dispatched."""
+    """A decision of the policy, committed before anything of it is dispatched.
+
+    Attributes:
+        search: The search's key.
+        number: 1, 2, ... within the search.
+        kind: What it decides.
+        decision: The decision in a plain sentence.
+        policy: Name and version of the policy that decided.
+        packets: The work that it asks for.
+        look: What it was taken on.
+        conclusion: Why the search ends; None where it goes on.
+        costs: Levels, rising, with what each costs alone in device-seconds: the
+            estimates that it was taken on, frozen here, for clocks differ.
+    """
 
     search: str
     number: int
@@ -195,6 +214,7 @@ class PlanStep:
     packets: tuple[Packet, ...] = ()
     look: Look | None = None
     conclusion: Conclusion | None = None
+    costs: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)

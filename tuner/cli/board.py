@@ -16,6 +16,12 @@ from tuner.jobs import (
 )
 from tuner.record import Measurement, Outcome, PacketAttempt, PacketOutcome, Phase, PlanStep
 
+_PHASES = {
+    Phase.TUNING: "tuning",
+    Phase.MEASURING: "measuring",
+    Phase.RUNNER_UP: "runner-up",
+}
+
 
 @dataclass
 class SearchLine:
@@ -24,7 +30,7 @@ class SearchLine:
     Attributes:
         levels: How many levels its ladder has.
         level: The level of the last decision; 0 before the first.
-        phase: "tuning" or "measuring"; empty before the first decision.
+        phase: "tuning", "measuring" or "runner-up"; empty before the first decision.
         measurements: How many have come in.
         promised: How many the decisions so far promise.
         billed: Device-seconds spent on it so far.
@@ -101,7 +107,7 @@ class Board:
         line = self._line(step.search)
         for packet in step.packets:
             line.level = max(packet.levels)
-            line.phase = "tuning" if packet.phase is Phase.TUNING else "measuring"
+            line.phase = _PHASES[packet.phase]
             line.promised += sum(1 for _ in packet.members())
 
     def _measured(self, measurement: Measurement) -> Iterator[str]:

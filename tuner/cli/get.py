@@ -100,7 +100,7 @@ def get_curves(
 
 
 def _trial_row(trial: Trial, metric: str) -> dict[str, Any]:
-    phases = {m.phase.value.lower() for m in trial.measurements}
+    phases = {m.phase.value.lower().replace("_", "-") for m in trial.measurements}
     scores = [m.scores[metric] for m in trial.measurements if metric in m.scores]
     completed = sum(m.outcome.value == "COMPLETED" for m in trial.measurements)
     return {

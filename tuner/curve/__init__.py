@@ -5,7 +5,7 @@
 
 from tuner.curve.comparison import Contender, Difference, LearnerComparison
 from tuner.curve.curve import Curve, CurveLevel, SearchState
-from tuner.curve.question import Direction, Question
+from tuner.curve.question import CostUnit, Direction, Question
 from tuner.curve.steps import Costs, CostStep, CostTrend, Gain, NextDoubling
 from tuner.curve.verdict import Needed, Verdict, VerdictOutcome
 
@@ -13,6 +13,7 @@ __all__ = [
     "Contender",
     "CostStep",
     "CostTrend",
+    "CostUnit",
     "Costs",
     "Curve",
     "CurveLevel",

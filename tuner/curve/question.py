@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Direction = Literal["minimize", "maximize"]
+
+
+@dataclass(frozen=True)
+class CostUnit:
+    """What sentences count costs in.
+
+    Attributes:
+        name: Such as "device-hours".
+        size: How much of what costs are recorded in makes one of it: 3600.0 seconds.
+        quoted: How many of it a price is told for: 40.0 in "0.01 error per 40 device-hours".
+    """
+
+    name: str = "device-hours"
+    size: float = 3600.0
+    quoted: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -27,6 +44,11 @@ class Question:
         baseline: Whether it is the job's cheap baseline.
         per: What is doubled, such as "parameters"; empty where it is the level.
         capacities: How much of that each level has, rising; empty where it is the level.
+        price: What a device-second must gain, in the metric's units (of a table, one
+            of its cost column); 0 where the margin per doubling decides.
+        costs: Levels with what each costs alone, in device-seconds (of a table, in the
+            unit of its cost column). Only a price asks for them.
+        cost_unit: What sentences count costs in.
     """
 
     search: str
@@ -41,6 +63,9 @@ class Question:
     baseline: bool = False
     per: str = ""
     capacities: tuple[float, ...] = ()
+    price: float = 0.0
+    costs: tuple[tuple[float, float], ...] = ()
+    cost_unit: CostUnit = CostUnit()
 
     def capacity(self, level: float) -> float:
         """Returns how much capacity a declared level has. Raises ValueError for another."""
@@ -51,3 +76,38 @@ class Question:
     def doublings(self, smaller: float, larger: float) -> float:
         """Returns log2 of the larger level's capacity over the smaller one's."""
         return math.log2(self.capacity(larger) / self.capacity(smaller))
+
+    def with_costs(self, costs: Iterable[tuple[float, float]]) -> Question:
+        """Returns the same question with what levels cost."""
+        return replace(self, costs=tuple(costs))
+
+    def priced(self, level: float) -> bool:
+        """Tells whether the level can be judged: the margin decides, or its cost is known."""
+        return not self.price or level in self._cost_by_level
+
+    def cost(self, level: float) -> float:
+        """Returns what a level costs alone. Raises ValueError where it isn't known."""
+        try:
+            return self._cost_by_level[level]
+        except KeyError:
+            raise ValueError(
+                f"level {level} of {self.search!r} has no cost, and a price can't judge it "
+                "without; give the costs of all measured levels"
+            ) from None
+
+    def toll(self, smaller: float, larger: float) -> float:
+        """Returns what the larger level must gain over the smaller one to be worth having.
+
+        The margin for each doubling of capacity; with a price, the price of what the
+        larger level costs more, below 0 where it is the cheaper one.
+
+        Raises:
+            ValueError: A level isn't declared, or has no cost where there is a price.
+        """
+        if self.price:
+            return self.price * (self.cost(larger) - self.cost(smaller))
+        return self.margin * self.doublings(smaller, larger)
+
+    @functools.cached_property
+    def _cost_by_level(self) -> Mapping[float, float]:
+        return dict(self.costs)

@@ -6,7 +6,16 @@ looking at the data is judged by the runner.
 """
 
 from tuner.spec.job import JobSpec
-from tuner.spec.parts import BlobFile, Budget, Dataset, Measuring, Resources, Split, Tuning
+from tuner.spec.parts import (
+    BlobFile,
+    Budget,
+    Dataset,
+    Measuring,
+    Resources,
+    Split,
+    Tuning,
+    Worth,
+)
 from tuner.spec.problems import spec_error
 from tuner.spec.search import Search
 from tuner.spec.space import Between, Choices, Fixed, Range
@@ -25,5 +34,6 @@ __all__ = [
     "Search",
     "Split",
     "Tuning",
+    "Worth",
     "spec_error",
 ]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import pydantic
 import yaml
 from pydantic import Field, field_validator, model_validator
 
 from tuner import catalog
-from tuner.curve import Question
+from tuner.curve import CostUnit, Question
 from tuner.errors import Status, TunerError, Violation
-from tuner.spec.parts import Budget, Dataset, Measuring, Part, Resources, Split, Tuning
+from tuner.spec.parts import Budget, Dataset, Measuring, Part, Resources, Split, Tuning, Worth
 from tuner.spec.problems import Problems, spec_error
 from tuner.spec.search import Search, known_metric
 
@@ -30,7 +30,9 @@ class JobSpec(Part):
         name: What people call it; need not be unique.
         namespace: Whose it is.
         margin: The least gain per doubling of capacity that is worth having,
-            in the metric's units.
+            in the metric's units; across learners, the least difference that matters.
+        worth: A price on device time, which replaces the margin per doubling where
+            levels are judged.
         alpha: The share of verdicts that may be wrong.
         patience: Larger levels that must be measured before one can plateau.
         metric: What every search is judged on; each axis's usual one if omitted.
@@ -45,6 +47,7 @@ class JobSpec(Part):
     split: Split = Split()
     protocol: Literal["holdout"] = "holdout"
     margin: float = Field(0.01, gt=0, lt=1)
+    worth: Worth | None = None
     alpha: float = Field(0.05, gt=0, lt=0.5)
     patience: int = Field(2, ge=1, le=10)
     metric: str = ""
@@ -142,6 +145,7 @@ class JobSpec(Part):
             alpha=self.alpha,
             patience=self.patience,
             baseline=search == self.baseline_search,
+            **({} if self.worth is None else _priced(self.worth)),
         )
 
     @classmethod
@@ -182,3 +186,8 @@ class JobSpec(Part):
 
 def _bad_file(path: Path, problem: str) -> TunerError:
     return TunerError(Status.INVALID_ARGUMENT, "BAD_SPEC_FILE", f"{path} {problem}")
+
+
+def _priced(worth: Worth) -> dict[str, Any]:
+    unit = CostUnit("device-hours", 3600.0, worth.device_hours)
+    return {"price": worth.price, "cost_unit": unit}

@@ -7,6 +7,8 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from tuner import catalog
+from tuner.errors import Violation
+from tuner.spec.problems import Problems
 
 
 class Part(BaseModel):
@@ -93,11 +95,27 @@ class Tuning(Part):
         generation: Candidates that one plan step proposes at once. The record
             depends on it, and never on the number of workers.
         sampler: Optuna's sampler.
+        race: Tuning splits on which a level's best candidates are compared. All are
+            scored on the first; the better half goes on to the next, and so on.
+        retune: Whether every replicate gets a tuning run of its own. Only then is
+            the claim about the tuned level, and not about one setting of it.
     """
 
     trials: int = Field(8, ge=1, le=10_000)
     generation: int = Field(4, ge=1, le=1_000)
     sampler: Literal["tpe", "gp", "cmaes", "random"] = "tpe"
+    race: int = Field(1, ge=1, le=100)
+    retune: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.retune and self.race > 1:
+            problem = (
+                f"can't be {self.race} where retune is on: each replicate then has a tuning "
+                "split of its own; leave one of the two out"
+            )
+            raise Problems([Violation("race", problem)])
+        return self
 
 
 class Measuring(Part):
@@ -132,6 +150,7 @@ class Resources(Part):
         threads: Threads that a learner may use; fixes the results bit for bit.
         slots: Most slots at once; None is as many as fit.
         packet_timeout_seconds: A packet that takes longer is stopped.
+        fuse: Most fits that one packet trains as one batched model, where the learner can.
     """
 
     cpus: float = Field(1.0, gt=0, le=1024)
@@ -139,15 +158,38 @@ class Resources(Part):
     threads: int = Field(1, ge=1, le=1024)
     slots: int | None = Field(None, ge=1, le=100_000)
     packet_timeout_seconds: float = Field(3600.0, gt=0, le=30 * 86400)
+    fuse: int = Field(1, ge=1, le=1024)
 
 
 class Budget(Part):
-    """External stops. What is reached first ends the job with what it knows.
+    """Stops whatever the answer. What is reached first ends with what is known.
 
     Attributes:
         device_hours: Bill at which the job stops.
         wall_clock_hours: Time since it first ran at which the job stops.
+        trials: Candidates, levels with their hyperparameters, that each search may
+            try. A search that would need more ends; unlike the bill and the clock,
+            this stops the same job at the same step every time.
     """
 
     device_hours: float | None = Field(None, gt=0)
     wall_clock_hours: float | None = Field(None, gt=0)
+    trials: int | None = Field(None, ge=1)
+
+
+class Worth(Part):
+    """A price on device time: {gain: 0.01, device_hours: 40} is a point for 40 hours.
+
+    Attributes:
+        gain: The gain, in the metric's units,
+        device_hours: that is worth as much as so many device-hours of one fit.
+    """
+
+    # Bounded, so that neither the price nor what levels cost at it leaves floating point.
+    gain: float = Field(ge=1e-12, le=1e6)
+    device_hours: float = Field(ge=1e-9, le=1e9)
+
+    @property
+    def price(self) -> float:
+        """What a device-second must gain, in the metric's units."""
+        return self.gain / (self.device_hours * 3600.0)

@@ -32,6 +32,10 @@ class _PhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Phase.ValueType
     """Choosing a level's hyperparameters, scored on a validation split."""
     PHASE_MEASURING: _Phase.ValueType  # 2
     """Measuring the chosen candidate, scored on the test."""
+    PHASE_RUNNER_UP: _Phase.ValueType  # 3
+    """Measuring a level's second best candidate like its winner, to see how much
+    hangs on tuning. Never part of a curve.
+    """
 
 class Phase(_Phase, metaclass=_PhaseEnumTypeWrapper): ...
 
@@ -40,6 +44,10 @@ PHASE_TUNING: Phase.ValueType  # 1
 """Choosing a level's hyperparameters, scored on a validation split."""
 PHASE_MEASURING: Phase.ValueType  # 2
 """Measuring the chosen candidate, scored on the test."""
+PHASE_RUNNER_UP: Phase.ValueType  # 3
+"""Measuring a level's second best candidate like its winner, to see how much
+hangs on tuning. Never part of a curve.
+"""
 Global___Phase: _TypeAlias = Phase  # noqa: Y015
 
 class _Outcome:
@@ -415,6 +423,30 @@ class Look(_message.Message):
 Global___Look: _TypeAlias = Look  # noqa: Y015
 
 @_typing.final
+class LevelCost(_message.Message):
+    """What a level costs alone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVEL_FIELD_NUMBER: _builtins.int
+    DEVICE_SECONDS_FIELD_NUMBER: _builtins.int
+    level: _builtins.int
+    device_seconds: _builtins.float
+    def __init__(
+        self,
+        *,
+        level: _builtins.int = ...,
+        device_seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_seconds", b"device_seconds", "level", b"level"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LevelCost: _TypeAlias = LevelCost  # noqa: Y015
+
+@_typing.final
 class PlanStep(_message.Message):
     """A decision of the policy, committed before it is acted on."""
 
@@ -428,6 +460,7 @@ class PlanStep(_message.Message):
     DECISION_FIELD_NUMBER: _builtins.int
     CONCLUSION_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
+    COSTS_FIELD_NUMBER: _builtins.int
     search: _builtins.str
     number: _builtins.int
     """1, 2, ... within the search."""
@@ -442,6 +475,10 @@ class PlanStep(_message.Message):
     def packets(self) -> _containers.RepeatedCompositeFieldContainer[Global___Packet]: ...
     @_builtins.property
     def look(self) -> Global___Look: ...
+    @_builtins.property
+    def costs(self) -> _containers.RepeatedCompositeFieldContainer[Global___LevelCost]:
+        """The estimates that the decision was taken on, by rising level."""
+
     def __init__(
         self,
         *,
@@ -453,10 +490,11 @@ class PlanStep(_message.Message):
         decision: _builtins.str = ...,
         conclusion: Global___Conclusion.ValueType = ...,
         policy: _builtins.str = ...,
+        costs: _abc.Iterable[Global___LevelCost] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["look", b"look"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conclusion", b"conclusion", "decision", b"decision", "kind", b"kind", "look", b"look", "number", b"number", "packets", b"packets", "policy", b"policy", "search", b"search"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conclusion", b"conclusion", "costs", b"costs", "decision", b"decision", "kind", b"kind", "look", b"look", "number", b"number", "packets", b"packets", "policy", b"policy", "search", b"search"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

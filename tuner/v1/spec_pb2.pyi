@@ -310,22 +310,30 @@ class TuningSpec(_message.Message):
     TRIALS_FIELD_NUMBER: _builtins.int
     GENERATION_FIELD_NUMBER: _builtins.int
     SAMPLER_FIELD_NUMBER: _builtins.int
+    RACE_FIELD_NUMBER: _builtins.int
+    RETUNE_FIELD_NUMBER: _builtins.int
     trials: _builtins.int
     """Candidates tried at every level."""
     generation: _builtins.int
     """Candidates that one plan step proposes at once."""
     sampler: _builtins.str
     """"tpe", "gp", "cmaes" or "random"."""
+    race: _builtins.int
+    """Tuning splits on which a level's best candidates are compared."""
+    retune: _builtins.bool
+    """Whether every replicate gets a tuning run of its own."""
     def __init__(
         self,
         *,
         trials: _builtins.int = ...,
         generation: _builtins.int = ...,
         sampler: _builtins.str = ...,
+        race: _builtins.int = ...,
+        retune: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "sampler", b"sampler", "trials", b"trials"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "race", b"race", "retune", b"retune", "sampler", b"sampler", "trials", b"trials"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -366,6 +374,7 @@ class ResourcesSpec(_message.Message):
     THREADS_FIELD_NUMBER: _builtins.int
     SLOTS_FIELD_NUMBER: _builtins.int
     PACKET_TIMEOUT_SECONDS_FIELD_NUMBER: _builtins.int
+    FUSE_FIELD_NUMBER: _builtins.int
     cpus: _builtins.float
     """Processor cores reserved by a slot."""
     gpus: _builtins.float
@@ -376,6 +385,8 @@ class ResourcesSpec(_message.Message):
     """Most slots at once; 0 is as many as fit."""
     packet_timeout_seconds: _builtins.float
     """A packet is stopped after this long."""
+    fuse: _builtins.int
+    """Most fits that one packet trains as one batched model."""
     def __init__(
         self,
         *,
@@ -384,10 +395,11 @@ class ResourcesSpec(_message.Message):
         threads: _builtins.int = ...,
         slots: _builtins.int = ...,
         packet_timeout_seconds: _builtins.float = ...,
+        fuse: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpus", b"cpus", "gpus", b"gpus", "packet_timeout_seconds", b"packet_timeout_seconds", "slots", b"slots", "threads", b"threads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpus", b"cpus", "fuse", b"fuse", "gpus", b"gpus", "packet_timeout_seconds", b"packet_timeout_seconds", "slots", b"slots", "threads", b"threads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -399,23 +411,53 @@ class BudgetSpec(_message.Message):
 
     DEVICE_HOURS_FIELD_NUMBER: _builtins.int
     WALL_CLOCK_HOURS_FIELD_NUMBER: _builtins.int
+    TRIALS_FIELD_NUMBER: _builtins.int
     device_hours: _builtins.float
     """Bill at which the job stops; 0 is no limit."""
     wall_clock_hours: _builtins.float
     """Time since the job first ran at which it stops; 0 is no limit."""
+    trials: _builtins.int
+    """Candidates that each search may try; 0 is no limit."""
     def __init__(
         self,
         *,
         device_hours: _builtins.float = ...,
         wall_clock_hours: _builtins.float = ...,
+        trials: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_hours", b"device_hours", "wall_clock_hours", b"wall_clock_hours"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_hours", b"device_hours", "trials", b"trials", "wall_clock_hours", b"wall_clock_hours"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___BudgetSpec: _TypeAlias = BudgetSpec  # noqa: Y015
+
+@_typing.final
+class WorthSpec(_message.Message):
+    """A price on device time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GAIN_FIELD_NUMBER: _builtins.int
+    DEVICE_HOURS_FIELD_NUMBER: _builtins.int
+    gain: _builtins.float
+    """This gain, in the metric's units,"""
+    device_hours: _builtins.float
+    """is worth as much as so many device-hours of one fit."""
+    def __init__(
+        self,
+        *,
+        gain: _builtins.float = ...,
+        device_hours: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_hours", b"device_hours", "gain", b"gain"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WorthSpec: _TypeAlias = WorthSpec  # noqa: Y015
 
 @_typing.final
 class JobSpec(_message.Message):
@@ -438,6 +480,7 @@ class JobSpec(_message.Message):
     METRIC_FIELD_NUMBER: _builtins.int
     DIRECTION_FIELD_NUMBER: _builtins.int
     BASELINE_FIELD_NUMBER: _builtins.int
+    WORTH_FIELD_NUMBER: _builtins.int
     display_name: _builtins.str
     """What people call it; need not be unique."""
     namespace: _builtins.str
@@ -469,6 +512,12 @@ class JobSpec(_message.Message):
     def resources(self) -> Global___ResourcesSpec: ...
     @_builtins.property
     def budget(self) -> Global___BudgetSpec: ...
+    @_builtins.property
+    def worth(self) -> Global___WorthSpec:
+        """Replaces the margin per doubling where levels are judged; absent where the
+        margin decides.
+        """
+
     def __init__(
         self,
         *,
@@ -489,10 +538,11 @@ class JobSpec(_message.Message):
         metric: _builtins.str = ...,
         direction: Global___Direction.ValueType = ...,
         baseline: _builtins.str = ...,
+        worth: Global___WorthSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "dataset", b"dataset", "measuring", b"measuring", "resources", b"resources", "split", b"split", "tuning", b"tuning"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "dataset", b"dataset", "measuring", b"measuring", "resources", b"resources", "split", b"split", "tuning", b"tuning", "worth", b"worth"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha", b"alpha", "baseline", b"baseline", "budget", b"budget", "dataset", b"dataset", "direction", b"direction", "display_name", b"display_name", "margin", b"margin", "measuring", b"measuring", "metric", b"metric", "namespace", b"namespace", "patience", b"patience", "protocol", b"protocol", "resources", b"resources", "searches", b"searches", "seed", b"seed", "split", b"split", "tuning", b"tuning"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha", b"alpha", "baseline", b"baseline", "budget", b"budget", "dataset", b"dataset", "direction", b"direction", "display_name", b"display_name", "margin", b"margin", "measuring", b"measuring", "metric", b"metric", "namespace", b"namespace", "patience", b"patience", "protocol", b"protocol", "resources", b"resources", "searches", b"searches", "seed", b"seed", "split", b"split", "tuning", b"tuning", "worth", b"worth"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -190,6 +190,7 @@ def step_to_wire(step: PlanStep) -> pb.PlanStep:
         packets=[_packet_to_wire(p) for p in step.packets],
         decision=step.decision,
         policy=step.policy,
+        costs=[pb.LevelCost(level=level, device_seconds=cost) for level, cost in step.costs],
     )
     if step.look is not None:
         message.look.measurements = step.look.measurements
@@ -223,4 +224,5 @@ def step_from_wire(message: pb.PlanStep) -> PlanStep:
         packets=tuple(_packet_from_wire(p) for p in message.packets),
         look=look,
         conclusion=conclusion,
+        costs=tuple((c.level, c.device_seconds) for c in message.costs),
     )

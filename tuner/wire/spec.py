@@ -120,7 +120,9 @@ def spec_to_wire(spec: JobSpec) -> pb.JobSpec:
         budget=pb.BudgetSpec(
             device_hours=spec.budget.device_hours or 0,
             wall_clock_hours=spec.budget.wall_clock_hours or 0,
+            trials=spec.budget.trials or 0,
         ),
+        worth=None if spec.worth is None else pb.WorthSpec(**spec.worth.model_dump()),
         baseline=spec.baseline or "",
     )
 
@@ -167,6 +169,8 @@ def spec_from_wire(message: pb.JobSpec) -> JobSpec:
         "budget": _set_fields(message.budget),
         "resources": _set_fields(message.resources),
     }
+    if message.HasField("worth"):
+        data["worth"] = _set_fields(message.worth)
     if message.HasField("resources"):
         data["resources"]["gpus"] = message.resources.gpus
     for name in ("namespace", "protocol", "margin", "alpha", "patience"):

@@ -47,7 +47,8 @@ class Keys:
             self.replicate: member.replicate + (self.max_replicates if tuning else 0),
         }
         if self.phase is not None:
-            values[self.phase] = task.phase.value.lower()
+            # A runner-up is measured like the winner, on the same replicates.
+            values[self.phase] = "tuning" if tuning else "measuring"
         return values
 
 

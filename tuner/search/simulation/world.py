@@ -23,7 +23,8 @@ METRIC = "accuracy"
 """What every world is scored on; higher is better."""
 
 _NORMAL = NormalDist()
-_PHASES = {Phase.TUNING: 0, Phase.MEASURING: 1}
+# A runner-up shares its replicates with the winner.
+_PHASES = {Phase.TUNING: 0, Phase.MEASURING: 1, Phase.RUNNER_UP: 1}
 
 
 def normal(*parts: int) -> float:
@@ -180,7 +181,7 @@ class Draw:
         """
         world = self._world
         cell = world.cell(member)
-        if phase is Phase.MEASURING and world.replays is not None:
+        if phase is not Phase.TUNING and world.replays is not None:
             assert self._order is not None
             if member.replicate >= len(self._order):
                 raise ValueError(f"{world.key} has {world.seeds} seeds to replay, and no more")
