@@ -27,6 +27,10 @@ class Number:
         integer: Whether only whole numbers are allowed.
         tuned: Whether it is tuned unless the spec fixes it.
         description: One line for people.
+        scaling: How its best value moves with capacity: exponents by the axis's name. From
+            one level to another it is multiplied by (level / level)**exponent. The default
+            holds at the learner's `reference` on that axis. Not told over the wire: only
+            who plans a search needs it.
     """
 
     low: float
@@ -36,6 +40,12 @@ class Number:
     integer: bool = False
     tuned: bool = True
     description: str = ""
+    scaling: Mapping[str, float] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where it scales but leaves its default no room to move."""
+        if self.scaling and (self.integer or not 0 < self.low < self.default < self.high):
+            raise ValueError("what scales must be no whole number, with 0 < low < default < high")
 
 
 @dataclass(frozen=True)
@@ -95,9 +105,28 @@ class Learner:
     baseline: bool = False
     listed: bool = True
 
+    def __post_init__(self) -> None:
+        """Raises ValueError where a hyperparameter scales with what has no reference."""
+        for name, known in self.hyperparameters.items():
+            for axis in known.scaling if isinstance(known, Number) else ():
+                if self.axis(axis) is None or self.reference(axis) is None:
+                    raise ValueError(
+                        f"{self.name}: {name} scales with {axis!r}, which must be an axis and "
+                        "have a hyperparameter of its name, whose default is the reference"
+                    )
+
     def axis(self, name: str) -> Axis | None:
         """Returns the axis of that name, or None where the learner hasn't it."""
         return next((axis for axis in self.axes if axis.name == name), None)
+
+    def reference(self, axis: str) -> float | None:
+        """Returns the level at which the defaults of the other hyperparameters hold.
+
+        It is the default of the hyperparameter that bears the axis's name; None where
+        the learner hasn't one.
+        """
+        known = self.hyperparameters.get(axis)
+        return known.default if isinstance(known, Number) else None
 
 
 @dataclass(frozen=True)
@@ -225,7 +254,14 @@ LEARNERS: Mapping[str, Learner] = _by_name(
             Axis("filters", 1, 4096, (4, 8, 16, 32, 64), description="filters of the first stage"),
         ),
         hyperparameters={
-            "learning_rate": Number(1e-4, 1e-1, 3e-3, log=True, description="peak of the schedule"),
+            "learning_rate": Number(
+                1e-4,
+                1e-1,
+                3e-3,
+                log=True,
+                description="peak of the schedule",
+                scaling={"depth": -0.5, "filters": -0.5},
+            ),
             "weight_decay": Number(1e-6, 1e-1, 1e-3, log=True, description="decoupled decay"),
             "dropout": Number(0.0, 0.6, 0.1, description="share dropped before the last layer"),
             "depth": Number(

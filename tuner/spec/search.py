@@ -10,8 +10,10 @@ from pydantic import Field, field_validator, model_validator
 
 from tuner import catalog
 from tuner.errors import Violation
+from tuner.record import Setting
 from tuner.spec.parts import Part
 from tuner.spec.problems import Problems
+from tuner.spec.scaling import clipped, significant
 from tuner.spec.space import Fixed, Range, narrowed, problem_with
 
 MAX_LEVELS = 64
@@ -131,14 +133,52 @@ class Search(Part):
         axis = catalog.LEARNERS[self.learner].axis(self.axis)
         return axis.metric if axis else "error"
 
-    def ranges(self) -> dict[str, Fixed | catalog.Hyperparameter]:
-        """Returns what every hyperparameter may be: a fixed value or a range to tune in."""
+    def ranges(self, level: float | None = None) -> dict[str, Fixed | catalog.Hyperparameter]:
+        """Returns what every hyperparameter may be: a fixed value or a range to tune in.
+
+        Args:
+            level: Where it will be tuned: what scales with the axis, such as the learning
+                rate with depth, is moved there. Ends move within what the learner allows;
+                of a range in `space` only the default does, within it. None moves nothing.
+        """
         learner = catalog.LEARNERS[self.learner]
+        reference = learner.reference(self.axis)
         return {
-            name: narrowed(known, self.space.get(name))
+            name: narrowed(
+                known,
+                self.space.get(name),
+                1.0 if level is None or reference is None else self._by(name, reference, level),
+            )
             for name, known in sorted(learner.hyperparameters.items())
             if name != self.axis
         }
+
+    def carried(self, setting: Setting, from_level: float, to_level: float) -> Setting:
+        """Returns what a setting that won at one level suggests for another: a warm start.
+
+        What scales with the axis is multiplied, recorded at four significant digits and
+        kept within the ranges at `to_level`. What is fixed or one of a few values stays.
+
+        Args:
+            setting: Every hyperparameter but the axis.
+            from_level: Where it won.
+            to_level: Where it will be tried.
+        """
+        ranges = self.ranges(to_level)
+
+        def carry(name: str, value: catalog.Value) -> catalog.Value:
+            known, by = ranges[name], self._by(name, from_level, to_level)
+            if by == 1 or not isinstance(known, catalog.Number) or isinstance(value, str):
+                return value
+            return clipped(significant(by * value), known)
+
+        return tuple((name, carry(name, value)) for name, value in setting)
+
+    def _by(self, name: str, from_level: float, to_level: float) -> float:
+        """Returns what the best value of a hyperparameter is multiplied by between levels."""
+        known = catalog.LEARNERS[self.learner].hyperparameters[name]
+        exponent = known.scaling.get(self.axis, 0.0) if isinstance(known, catalog.Number) else 0.0
+        return float((to_level / from_level) ** exponent)
 
 
 def _check_levels(axis: catalog.Axis, levels: tuple[int, ...]) -> list[Violation]:

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from tuner.catalog import Choice, Hyperparameter, Number, Value
+from tuner.spec.scaling import moved
 
 
 class _Frozen(BaseModel):
@@ -98,15 +99,21 @@ def _values(entry: Fixed | Choices) -> tuple[Value, ...]:
     return (entry.fixed,) if isinstance(entry, Fixed) else entry.choices
 
 
-def narrowed(known: Hyperparameter, entry: Any) -> Fixed | Hyperparameter:
+def narrowed(known: Hyperparameter, entry: Any, by: float = 1.0) -> Fixed | Hyperparameter:
     """Returns what the hyperparameter may be: a fixed value, or a range to tune in.
 
     Args:
         known: What the catalog allows.
         entry: What the spec says, already judged; None where it says nothing.
+        by: What capacity multiplies the best value by. A tuned range moves with it, within
+            what the catalog allows; of a range that the spec names only the default does.
     """
+    if entry is None and not known.tuned:
+        return Fixed(fixed=_typed(known, known.default))
+    if by != 1 and isinstance(known, Number):
+        known = moved(known, by)
     if entry is None:
-        return known if known.tuned else Fixed(fixed=_typed(known, known.default))
+        return known
     if isinstance(entry, Fixed):
         return Fixed(fixed=_typed(known, entry.fixed))
     if isinstance(entry, Choices):
