@@ -425,6 +425,24 @@ def test_a_winner_at_an_end_of_its_range_is_told(result):
         assert not any("dropout lies" in line for line in lines)  # nothing lies beyond 0
 
 
+def test_a_winner_is_judged_against_the_range_at_its_own_level(result):
+    rows = result.curves["cnn/depth"].levels
+    cnn = result.job.spec.search("cnn/depth")
+    ends = {row.level: cnn.ranges(row.level)["learning_rate"].high for row in rows}
+    assert ends[rows[2].level] < ends[rows[0].level]  # it falls with depth
+    at_end = [
+        replace(row, setting=make_setting({"learning_rate": ends[rows[2].level]})) for row in rows
+    ]
+    lines = [
+        line
+        for line in advice(changed(result, "cnn/depth", levels=tuple(at_end)))
+        if "lies at an end" in line
+    ]
+    assert len(lines) == 1
+    assert f"at depth {rows[2].level:g} the best learning_rate" in lines[0]
+    assert f"searched, {ends[rows[2].level]:g};" in lines[0]
+
+
 def test_uploaded_data_is_named_by_its_files():
     file = BlobFile(name="iris.npz", sha256="0" * 64, size_bytes=1)
     assert naming.dataset_name(Dataset(source="npz", files=(file,))) == "npz:iris.npz"

@@ -67,22 +67,28 @@ def _settled(curve: Curve, level: float | None) -> str:
 
 def _edges(curve: Curve, search: Search) -> list[str]:
     """Says which hyperparameters won at an end of what was searched: better may lie beyond."""
-    found: dict[tuple[str, float], list[float]] = {}
+    found: dict[tuple[str, bool], dict[float, float]] = {}
     limits = catalog.LEARNERS[search.learner].hyperparameters
     for row in curve.levels:
         values = dict(row.setting)
-        for name, known in search.ranges().items():
+        for name, known in search.ranges(row.level).items():
             if row.score is None or isinstance(known, Fixed) or name not in values:
                 continue
             end = edge_of(known, values[name])
             # What the catalog itself ends at can't be widened.
             if end is not None and end != edge_of(limits[name], end):
-                found.setdefault((name, end), []).append(row.level)
-    return [
-        f"{curve.search}: at {curve.axis} {naming.levels(rows)} the best {name} lies at an end "
-        f"of what was searched, {end:g}; widen `space.{name}`, for a better one may lie beyond."
-        for (name, end), rows in found.items()
-    ]
+                upper = isinstance(known, catalog.Number) and end == known.high
+                found.setdefault((name, upper), {})[row.level] = end
+    lines = []
+    for (name, _), ends in found.items():
+        # A range that moves with capacity ends elsewhere at every level.
+        shown = " or ".join(dict.fromkeys(f"{end:g}" for end in ends.values()))
+        lines.append(
+            f"{curve.search}: at {curve.axis} {naming.levels(list(ends))} the best {name} lies at "
+            f"an end of what was searched, {shown}; widen `space.{name}`, for a better one may "
+            "lie beyond."
+        )
+    return lines
 
 
 def _larger(curve: Curve, top: float) -> int | None:
