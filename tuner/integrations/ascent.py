@@ -11,7 +11,7 @@ from tuner.curve import Curve, Question, SearchState
 from tuner.record import Conclusion, Measurement, Member, Outcome, Phase, Setting
 from tuner.returns import assess, curve
 from tuner.search import Climb, SearchRecord
-from tuner.spec import Fixed, Measuring, Tuning
+from tuner.spec import Budget, Fixed, Measuring, Resources, Tuning
 
 JOB = "integrations"
 """The job of a record that no coordinator keeps."""
@@ -40,9 +40,23 @@ class Plan:
         """The ladder, rising."""
         return tuple(int(level) for level in self.asked.levels)
 
-    def ranges(self) -> dict[str, Fixed | Hyperparameter]:
-        """Returns what every hyperparameter may be."""
+    @property
+    def resources(self) -> Resources:
+        """One fit at a time: whoever asks trains it."""
+        return Resources()
+
+    @property
+    def budget(self) -> Budget:
+        """No end but the verdict: whoever asks may stop asking."""
+        return Budget()
+
+    def ranges(self, level: float | None = None) -> dict[str, Fixed | Hyperparameter]:
+        """Returns what every hyperparameter may be, at any level."""
         return {**self.hyperparameters}
+
+    def carried(self, setting: Setting, from_level: float, to_level: float) -> Setting:
+        """Returns the setting as it is: how the best one moves isn't known."""
+        return setting
 
     def question(self, key: str) -> Question:
         """Returns what the search asks. Raises KeyError for another."""

@@ -17,6 +17,9 @@ from tuner.returns.composition import ANALYSIS_VERSION
 from tuner.returns.contenders import compare_record
 from tuner.returns.curves import curve
 from tuner.returns.knee import knee
+from tuner.returns.pairs import pair_level
+from tuner.returns.rows import winners_scores
+from tuner.returns.winners import standings
 
 if TYPE_CHECKING:
     from tuner.returns.analysis import analyze, analyze_examples
@@ -41,8 +44,11 @@ __all__ = [
     "knee",
     "mcnemar",
     "mixture_multiplier",
+    "pair_level",
     "paired_bounds",
     "pseudo_values",
+    "standings",
+    "winners_scores",
 ]
 
 # These load scipy.stats, which takes half a second that no runner or coordinator needs.

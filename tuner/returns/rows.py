@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tuner.curve import Question
 from tuner.record import Measurement, Outcome, Phase, Setting
+from tuner.returns.winners import standings
 
 
 @dataclass(frozen=True)
 class LevelRows:
-    """The measuring rows of one level and one setting.
+    """The measuring rows of one level.
 
     Attributes:
-        setting: The setting that was measured.
+        setting: The setting that was measured; the most frequent one where each
+            replicate was tuned anew.
         completed: By replicate.
         failed: By replicate: did not complete, or completed without a finite score.
     """
@@ -48,25 +51,43 @@ def _cost(row: Measurement) -> tuple[float, float, int]:
 
 
 def measured_rows(question: Question, rows: Iterable[Measurement]) -> dict[int, LevelRows]:
-    """Returns each level's measuring rows, of the setting that was measured most."""
-    by_level: dict[int, dict[Setting, list[Measurement]]] = {}
+    """Returns each level's measuring rows, of the candidate that stands for the level.
+
+    Where a replicate was measured with several settings, a later trial took the place of
+    the winner: the rows of the setting that tuning ranks first count. Where every
+    replicate has one, all rows count: each may have been tuned anew.
+    """
+    tuning: dict[int, list[Measurement]] = {}
+    measuring: dict[int, list[Measurement]] = {}
     for row in rows:
-        if row.phase is Phase.MEASURING:
-            by_level.setdefault(row.level, {}).setdefault(row.setting, []).append(row)
-    chosen = {}
-    for level, by_setting in by_level.items():
-        setting = min(by_setting, key=lambda s: (-len(by_setting[s]), repr(s)))
-        completed: dict[int, Measurement] = {}
-        failed: dict[int, Measurement] = {}
-        for row in by_setting[setting]:
-            if row.replicate in completed or row.replicate in failed:
-                raise ValueError(
-                    f"measurement {row.id}: replicate {row.replicate} of level {level} is there "
-                    "twice under different ids; give the rows of one job"
-                )
-            (completed if _has_score(row, question.metric) else failed)[row.replicate] = row
-        chosen[level] = LevelRows(setting, completed, failed)
-    return chosen
+        if row.phase is Phase.TUNING:
+            tuning.setdefault(row.level, []).append(row)
+        elif row.phase is Phase.MEASURING:
+            measuring.setdefault(row.level, []).append(row)
+    return {
+        level: _of_level(question, some, tuning.get(level, ())) for level, some in measuring.items()
+    }
+
+
+def _of_level(
+    question: Question, rows: Sequence[Measurement], tuning: Iterable[Measurement]
+) -> LevelRows:
+    count = Counter(row.setting for row in rows)
+    setting = min(count, key=lambda s: (-count[s], repr(s)))
+    if len({row.replicate for row in rows}) < len({(r.replicate, r.setting) for r in rows}):
+        ranked = standings(tuning, question.metric, question.direction)
+        setting = next((s for s in ranked[:1] if s in count), setting)
+        rows = [row for row in rows if row.setting == setting]
+    completed: dict[int, Measurement] = {}
+    failed: dict[int, Measurement] = {}
+    for row in rows:
+        if row.replicate in completed or row.replicate in failed:
+            raise ValueError(
+                f"measurement {row.id}: replicate {row.replicate} of level {row.level} is there "
+                "twice under different ids; give the rows of one job"
+            )
+        (completed if _has_score(row, question.metric) else failed)[row.replicate] = row
+    return LevelRows(setting, completed, failed)
 
 
 def _has_score(row: Measurement, metric: str) -> bool:
@@ -81,3 +102,15 @@ def completed_scores(
         level: {i: row.scores[question.metric] for i, row in chosen.completed.items()}
         for level, chosen in measuring.items()
     }
+
+
+def winners_scores(
+    question: Question, rows: Iterable[Measurement]
+) -> dict[float, dict[int, float]]:
+    """Returns level to replicate to score of what stands for each level.
+
+    Args:
+        question: What is asked.
+        rows: Distinct rows of its search, tuning rows included. Raises as `measured_rows`.
+    """
+    return completed_scores(question, measured_rows(question, rows))

@@ -1,51 +1,49 @@
 """The climb: levels from cheap to dear until the returns say enough.
 
-At every level the other hyperparameters are tuned, then fresh replicates
-measure the winner. After every step the sufficiency rule of `tuner.returns`
-looks at all that is measured; where it doesn't conclude, replicates are added
-where the answer hangs, or the next level is climbed.
+At every level the other hyperparameters are tuned, then fresh replicates measure the
+winner. After every step the sufficiency rule of `tuner.returns` looks at all that is
+measured; where it doesn't conclude, replicates are added where they may decide, the next
+level is climbed, a level between two is tried, or the search ends and says what is missing.
 
-On a nested axis one fit scores all levels, so there is nothing to climb: all
-levels are tuned and measured together, and only replicates are added.
+The first levels, as many as patience asks for before anything can be said, are tuned and
+measured together. On a nested axis one fit scores all levels, so there is nothing to
+climb: all levels are tuned and measured together, and only replicates are added.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 
-from tuner import catalog
 from tuner.curve import VerdictOutcome
-from tuner.record import (
-    Conclusion,
-    Packet,
-    Phase,
-    PlanStep,
-    Setting,
-    StepKind,
-)
+from tuner.record import Conclusion, Phase, PlanStep, StepKind
 from tuner.returns import Assessment, assess
-from tuner.search import undecided, words
+from tuner.search import words
+from tuner.search.measuring import Measuring
+from tuner.search.outlook import Outlook
 from tuner.search.record import SearchRecord
-from tuner.search.selection import Selection
-from tuner.search.spec import SearchSpec
-
-TUNING_REPLICATE = 0
-"""The split that every candidate is tuned on."""
+from tuner.search.route import between, landmarks
+from tuner.search.selection import Group, Selection
+from tuner.search.spec import SearchSpec, is_nested
+from tuner.search.steps import Steps, View
 
 
 class Climb:
     """The policy of one search. Its answer follows from the record alone."""
 
-    name = "climb/2"
+    name = "climb/3"
 
     def __init__(self, spec: SearchSpec, key: str) -> None:
         """Makes the policy of a search. Raises KeyError where the spec hasn't it."""
-        self._spec = spec
         self._question = spec.question(key)
         self._selection = Selection(spec, key)
-        learner = catalog.LEARNERS.get(self._question.learner)
-        axis = learner.axis(self._question.axis) if learner else None
-        self._nested = axis is not None and axis.nested
+        self._steps = Steps(spec, key, self.name)
+        self._measuring = Measuring(spec, key, self._steps)
+        self._nested = is_nested(spec, key)
+        # Levels are worked on in groups: one level at a time, or all where nested.
+        levels = spec.search(key).levels
+        self._landmarks: list[Group] = (
+            [levels] if self._nested else [(level,) for level in landmarks(self._question)]
+        )
 
     def next_step(self, record: SearchRecord) -> PlanStep | None:
         """Returns the next decision; None where the search has concluded.
@@ -55,211 +53,87 @@ class Climb:
         """
         if record.concluded:
             return None
-        groups = self._groups()
-        touched = 0
-        while touched < len(groups) and self._begun(record, groups[touched]):
-            touched += 1
-        if touched:
-            step = self._finish_group(record, groups[touched - 1], groups[:touched])
-            if step is not None:
-                return step
-        return self._decide(record, groups, touched)
+        view = View(record, self._open(record))
+        step = self._measuring.prepare(view) or self._decide(view)
+        return self._steps.affordable(record, step)
 
     def conclude(self, record: SearchRecord, conclusion: Conclusion, decision: str) -> PlanStep:
         """Returns the step that ends the search for a reason from outside, such as a budget.
 
         Unlike a decision it may come while measurements are outstanding.
         """
-        return PlanStep(
-            record.search,
-            len(record.steps) + 1,
-            StepKind.CONCLUDE,
-            decision,
-            self.name,
-            conclusion=conclusion,
-        )
+        return self._steps.stop(record, conclusion, decision)
 
-    # Levels are worked on in groups: one level at a time, or all where nested.
+    def _open(self, record: SearchRecord) -> list[Group]:
+        """Returns the groups that were begun, rising; at first those that patience asks for."""
+        if self._nested:
+            return self._landmarks
+        begun = {*record.levels(Phase.TUNING), *record.levels(Phase.MEASURING)}
+        if not begun:
+            return self._landmarks[: self._question.patience + 1]
+        return [(level,) for level in sorted(begun)]
 
-    def _groups(self) -> list[tuple[int, ...]]:
-        levels = self._spec.search(self._question.search).levels
-        return [levels] if self._nested else [(level,) for level in levels]
-
-    def _begun(self, record: SearchRecord, group: tuple[int, ...]) -> bool:
-        return any(set(group) & set(p.levels) for step in record.steps for p in step.packets)
-
-    def _finish_group(
-        self, record: SearchRecord, group: tuple[int, ...], begun: Sequence[tuple[int, ...]]
-    ) -> PlanStep | None:
-        """Returns what the newest group still needs before anything can be decided."""
-        step = self._tune(record, group, begun[:-1])
-        if step is not None:
-            return step
-        if any(record.planned_replicates(level) for level in group):
-            return None
-        return self._measure_first(record, group)
-
-    # Tuning
-
-    def _tune(
-        self, record: SearchRecord, group: tuple[int, ...], below: Sequence[tuple[int, ...]]
-    ) -> PlanStep | None:
-        """Returns the next generation at a group; None where its budget is used up."""
-        settings = self._selection.next_generation(record, group, below)
-        if not settings:
-            return None
-        packets = [
-            self._packet(record, i, Phase.TUNING, setting, group, TUNING_REPLICATE)
-            for i, setting in enumerate(settings)
-        ]
-        tried = len(self._selection.tried(record, group))
-        decision = words.tune(self._question, group, len(settings), tried)
-        return self._step(record, StepKind.TUNE, decision, packets)
-
-    # Measuring
-
-    def _measure_first(self, record: SearchRecord, group: tuple[int, ...]) -> PlanStep | None:
-        """Returns the step that gives a tuned group its first replicates; None if all failed."""
-        winners = {level: self._selection.winner(record, level) for level in group}
-        wanted = {
-            level: self._spec.measuring.min_replicates
-            for level in group
-            if winners[level] is not None
-        }
-        if not wanted:
-            return None
-        decision = words.measure(
-            self._question, winners, self._selection.tuned, self._spec.measuring.min_replicates
-        )
-        return self._measure(record, wanted, decision)
-
-    def _measure(
-        self,
-        record: SearchRecord,
-        wanted: dict[int, int],
-        decision: str,
-        look: Assessment | None = None,
-    ) -> PlanStep | None:
-        """Returns a step that brings levels to a number of replicates; None if they have it.
-
-        A packet is one winner on one replicate, at all levels that it won.
-        """
-        have = {level: record.planned_replicates(level) for level in wanted}
-        winners = {level: self._selection.winner(record, level) for level in sorted(wanted)}
-        todo: dict[tuple[Setting, int], list[int]] = {}
-        for replicate in range(max(wanted.values())):
-            for level, setting in winners.items():
-                if setting is not None and have[level] <= replicate < wanted[level]:
-                    todo.setdefault((setting, replicate), []).append(level)
-        packets = [
-            self._packet(record, i, Phase.MEASURING, setting, tuple(levels), replicate)
-            for i, ((setting, replicate), levels) in enumerate(todo.items())
-        ]
-        return self._step(record, StepKind.MEASURE, decision, packets, look) if packets else None
-
-    # Deciding
-
-    def _decide(
-        self, record: SearchRecord, groups: list[tuple[int, ...]], touched: int
-    ) -> PlanStep:
-        """Looks at all that is measured and goes on, up, or to the end."""
-        scores = record.scores(self._question.metric)
-        untouched = groups[touched:]
+    def _decide(self, view: View) -> PlanStep:
+        """Looks at all that is measured and goes on, up, between or to the end."""
+        record = view.record
+        scores = self._selection.scores(record)
         if not scores:
-            if untouched:
-                return self._go_up(record, groups, touched, None)
-            return self._end(record, Conclusion.FAILED, words.nothing_completed(record), None)
-        look = assess(self._question, scores)
-        if not self._question.axis:
-            return self._end(
-                record, Conclusion.ANSWERED, words.baseline(self._question, scores), look
+            return self._go_up(view) or self._end(
+                view, words.nothing_completed(record), Conclusion.FAILED
             )
-        if look.settled:
-            # Smaller levels are cheap: none is passed over for want of replicates.
-            step = self._replicate(record, look, undecided.smaller(look))
-            return step or self._end(record, Conclusion.ANSWERED, words.verdict(look.verdict), look)
-        answered = look.verdict.outcome is not VerdictOutcome.INCONCLUSIVE
-        if untouched and not answered and self._impatient(look):
-            return self._go_up(record, groups, touched, look)
-        step = self._replicate(record, look, undecided.levels(look))
-        if step is not None:
-            return step
-        if untouched and not answered:
-            return self._go_up(record, groups, touched, look)
-        return self._end(record, Conclusion.ANSWERED, words.verdict(look.verdict), look)
+        question = self._question.with_costs(self._steps.costs(record))
+        look = assess(question, scores)
+        view = View(record, view.groups, look)
+        if not question.axis:
+            return self._end(view, words.baseline(question, scores))
+        left = self._measuring.left(record, look.levels)
+        step = self._go_on(view, look, Outlook(question, scores, look, left))
+        if step is None and (answer := self._answer(look)) is not None:
+            step = self._go_between(view, answer) or self._measuring.runner_up(view, answer)
+        return step or self._end(view, words.verdict(look.verdict))
 
-    def _impatient(self, look: Assessment) -> bool:
-        """Tells whether too few larger levels are measured for the level that seems enough."""
-        sufficient = look.estimated_sufficient
-        assert sufficient is not None  # something is measured
-        larger = sum(level > sufficient for level in look.levels)
-        return larger < self._question.patience
-
-    def _replicate(
-        self, record: SearchRecord, look: Assessment, open_levels: Sequence[int]
-    ) -> PlanStep | None:
-        """Returns the step that adds replicates to these levels; None if they have them all."""
-        measuring = self._spec.measuring
-        have = {level: record.planned_replicates(level) for level in open_levels}
-        short = [n for n in have.values() if n < measuring.max_replicates]
-        if not short:
+    def _go_on(self, view: View, look: Assessment, outlook: Outlook) -> PlanStep | None:
+        """Returns the step that may bring or better an answer; None where nothing may."""
+        candidate = outlook.candidate()
+        if candidate is None or candidate == look.verdict.level:
             return None
-        # The least measured first: pairs need the same replicates on both sides.
-        goal = min(min(short) + measuring.batch, measuring.max_replicates)
-        wanted = {level: max(goal, have[level]) for level in open_levels}
-        return self._measure(record, wanted, words.add(self._question, look, wanted), look)
+        if look.verdict.outcome is VerdictOutcome.RISING:
+            return None
+        if len(outlook.above(candidate)) >= self._question.patience:
+            return self._measuring.add(view, outlook.undecided(candidate))
+        up = self._go_up(view)
+        if up is None and outlook.may_rise():
+            # Too few larger levels are declared: only that all fall short can be shown.
+            return self._measuring.add(view, outlook.rivals())
+        return up
 
-    def _go_up(
-        self,
-        record: SearchRecord,
-        groups: list[tuple[int, ...]],
-        touched: int,
-        look: Assessment | None,
-    ) -> PlanStep:
-        group, below = groups[touched], groups[:touched]
-        step = self._tune(record, group, below) or self._measure_first(record, group)
-        assert step is not None  # an untouched group has its whole budget
-        return self._step(
-            record, step.kind, words.up(self._question, look, step.decision), step.packets, look
-        )
+    def _answer(self, look: Assessment) -> int | None:
+        """Returns the level that the verdict recommends; None where it recommends none."""
+        if look.verdict.outcome is VerdictOutcome.RISING:
+            return int(self._question.levels[-1])
+        return None if look.verdict.level is None else int(look.verdict.level)
+
+    def _go_up(self, view: View) -> PlanStep | None:
+        """Returns the step that opens the next landmark; None where the top is open."""
+        highest = max(view.groups)
+        group = next((g for g in self._landmarks if g > highest), None)
+        return None if group is None else self._open_level(view, group, words.up)
+
+    def _go_between(self, view: View, answer: int) -> PlanStep | None:
+        """Returns the step that opens a level just below the answer; None where none waits."""
+        if self._nested:
+            return None
+        opened = [level for group in view.groups for level in group]
+        level = between(self._question, opened, answer)
+        return None if level is None else self._open_level(view, (level,), words.between)
+
+    def _open_level(self, view: View, group: Group, say: words.Opening) -> PlanStep:
+        larger = View(view.record, sorted([*view.groups, group]), view.look)
+        step = self._measuring.prepare(larger)
+        assert step is not None  # a group that wasn't begun has its whole budget
+        return replace(step, decision=say(self._question, view.look, group, step.decision))
 
     def _end(
-        self, record: SearchRecord, conclusion: Conclusion, decision: str, look: Assessment | None
+        self, view: View, decision: str, conclusion: Conclusion = Conclusion.ANSWERED
     ) -> PlanStep:
-        return self._step(record, StepKind.CONCLUDE, decision, (), look, conclusion)
-
-    # Making steps
-
-    def _packet(
-        self,
-        record: SearchRecord,
-        index: int,
-        phase: Phase,
-        setting: Setting,
-        levels: tuple[int, ...],
-        replicate: int,
-    ) -> Packet:
-        number = len(record.steps) + 1
-        packet_id = f"{record.search}:{number}:{index}"
-        return Packet(packet_id, phase, (setting,), levels, (replicate,))
-
-    def _step(
-        self,
-        record: SearchRecord,
-        kind: StepKind,
-        decision: str,
-        packets: Sequence[Packet],
-        look: Assessment | None = None,
-        conclusion: Conclusion | None = None,
-    ) -> PlanStep:
-        seen = record.look(look.comparisons if look else ()) if record.steps else None
-        return PlanStep(
-            search=record.search,
-            number=len(record.steps) + 1,
-            kind=kind,
-            decision=decision,
-            policy=self.name,
-            packets=tuple(packets),
-            look=seen,
-            conclusion=conclusion,
-        )
+        return self._steps.make(view, StepKind.CONCLUDE, decision, conclusion=conclusion)

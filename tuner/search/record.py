@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from tuner.record import (
@@ -10,11 +10,9 @@ from tuner.record import (
     Look,
     Measurement,
     Member,
-    Outcome,
     Packet,
     Phase,
     PlanStep,
-    Setting,
     StepKind,
     measurement_id,
     record_digest,
@@ -40,7 +38,11 @@ class SearchRecord:
     search: str
     steps: list[PlanStep] = field(default_factory=list)
     measurements: dict[str, Measurement] = field(default_factory=dict)
-    _ids: dict[str, list[str]] = field(default_factory=dict, repr=False)
+    _ids: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
+    _rows: dict[tuple[Phase, float], list[Measurement]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    _read: int = field(default=0, repr=False, compare=False)
 
     def id_of(self, phase: Phase, member: Member) -> str:
         """Returns the measurement's id of a packet's member."""
@@ -83,21 +85,25 @@ class SearchRecord:
                     for i in self.ids(packet):
                         yield self.measurements[i]
 
-    def tuned(self, level: int) -> dict[Setting, Measurement]:
-        """Returns the tuning measurements at a level by setting, in the order of their claims."""
-        return {m.setting: m for m in self.claimed(Phase.TUNING) if m.level == level}
+    def rows(self, phase: Phase, level: float) -> Sequence[Measurement]:
+        """Returns the final measurements at a level, in the order of their claims.
 
-    def planned_replicates(self, level: int) -> int:
-        """Returns how many measuring replicates the steps claimed at a level."""
-        return sum(m.level == level for m in self.claimed(Phase.MEASURING))
+        Raises:
+            KeyError: One that was claimed isn't final yet.
+        """
+        return self._indexed().get((phase, level), ())
 
-    def scores(self, metric: str) -> dict[float, dict[int, float]]:
-        """Returns the completed measuring scores: level to replicate to score."""
-        scores: dict[float, dict[int, float]] = {}
-        for m in self.claimed(Phase.MEASURING):
-            if m.outcome is Outcome.COMPLETED:
-                scores.setdefault(m.level, {})[m.replicate] = m.scores[metric]
-        return scores
+    def levels(self, phase: Phase) -> list[int]:
+        """Returns the levels that have such measurements, rising. Raises as `rows` does."""
+        return sorted(row[0].level for key, row in self._indexed().items() if key[0] is phase)
+
+    def _indexed(self) -> dict[tuple[Phase, float], list[Measurement]]:
+        for step in self.steps[self._read :]:
+            new = [self.measurements[i] for packet in step.packets for i in self.ids(packet)]
+            for row in new:
+                self._rows.setdefault((row.phase, row.level), []).append(row)
+            self._read += 1
+        return self._rows
 
     def look(self, comparisons: Iterable[Comparison] = ()) -> Look:
         """Returns what a decision that is taken now reads."""

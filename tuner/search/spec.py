@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from tuner import catalog
 from tuner.catalog import Hyperparameter
 from tuner.curve import Question
-from tuner.spec import Fixed, Measuring, Tuning
+from tuner.record import Setting
+from tuner.spec import Budget, Fixed, Measuring, Resources, Tuning
 
 
 class Space(Protocol):
@@ -18,8 +20,12 @@ class Space(Protocol):
         """The ladder, rising."""
         ...
 
-    def ranges(self) -> Mapping[str, Fixed | Hyperparameter]:
-        """Returns what every hyperparameter but the axis may be."""
+    def ranges(self, level: float | None = None) -> Mapping[str, Fixed | Hyperparameter]:
+        """Returns what every hyperparameter but the axis may be, at a level or anywhere."""
+        ...
+
+    def carried(self, setting: Setting, from_level: float, to_level: float) -> Setting:
+        """Returns what a setting that won at one level suggests for another."""
         ...
 
 
@@ -45,6 +51,16 @@ class SearchSpec(Protocol):
         """How often the chosen candidate is measured."""
         ...
 
+    @property
+    def resources(self) -> Resources:
+        """What a packet may hold."""
+        ...
+
+    @property
+    def budget(self) -> Budget:
+        """How many candidates may be tried; what is spent is nothing that a policy knows."""
+        ...
+
     def question(self, key: str) -> Question:
         """Returns what the search of that key asks. Raises KeyError where there is none."""
         ...
@@ -52,3 +68,11 @@ class SearchSpec(Protocol):
     def search(self, key: str) -> Space:
         """Returns the search of that key. Raises KeyError where there is none."""
         ...
+
+
+def is_nested(spec: SearchSpec, key: str) -> bool:
+    """Tells whether one fit scores all levels of a search. Raises KeyError where there is none."""
+    question = spec.question(key)
+    learner = catalog.LEARNERS.get(question.learner)
+    axis = learner.axis(question.axis) if learner else None
+    return axis is not None and axis.nested

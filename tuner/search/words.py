@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from tuner.curve import Question, Verdict
 from tuner.record import Setting
 from tuner.returns import Assessment
+from tuner.search.packing import Work
 from tuner.search.record import SearchRecord
+from tuner.search.trials import Trial
 
 
 def _at(question: Question, levels: Sequence[float]) -> str:
@@ -25,25 +27,34 @@ def setting(values: Setting, names: Collection[str]) -> str:
     )
 
 
-def tune(question: Question, levels: Sequence[int], count: int, tried: int) -> str:
+def tune(question: Question, trials: Sequence[Trial]) -> str:
     """Says that settings are tried."""
-    so_far = f" after {tried}" if tried else ""
-    return f"{_at(question, levels)}: try {count} settings{so_far}"
+    levels = sorted({level for trial in trials for level in trial.group})
+    splits = sorted({trial.split for trial in trials if trial.split})
+    on = f" on split {', '.join(map(str, splits))}" if splits else ""
+    return f"{_at(question, levels)}: try {len(trials)} settings{on}"
 
 
-def measure(
-    question: Question,
-    winners: Mapping[int, Setting | None],
-    tuned: Collection[str],
-    replicates: int,
-) -> str:
-    """Says that winners are measured for the first time, by what was tuned of them."""
-    levels = [level for level, winner in winners.items() if winner is not None]
-    distinct = {winner for winner in winners.values() if winner is not None}
-    what = (
-        setting(next(iter(distinct)), tuned) if len(distinct) == 1 else f"{len(distinct)} winners"
-    )
+def measure(question: Question, work: Sequence[Work], tuned: Collection[str]) -> str:
+    """Says that winners are measured, by what was tuned of them."""
+    levels = sorted({level for w in work for level in w.levels})
+    distinct = {w.setting for w in work}
+    what = setting(work[0].setting, tuned) if len(distinct) == 1 else f"{len(distinct)} winners"
+    replicates = len({w.replicate for w in work})
     return f"{_at(question, levels)}: measure {what or 'it'} on {replicates} replicates"
+
+
+def runner_up(question: Question, work: Sequence[Work], tuned: Collection[str]) -> str:
+    """Says that the second best of a level is measured."""
+    return (
+        f"{_at(question, work[0].levels)}: measure the runner-up, {setting(work[0].setting, tuned)}, "
+        f"on {len(work)} replicates, to see how much hangs on tuning"
+    )
+
+
+def spent(budget: int, more: int, then: str) -> str:
+    """Says that the budget of trials ends the search."""
+    return f"the budget of {budget} trials is spent: the next step needs {more} more ({then})"
 
 
 def _hangs_on(look: Assessment, metric: str) -> str:
@@ -63,14 +74,17 @@ def add(question: Question, look: Assessment, wanted: Mapping[int, int]) -> str:
     """Says that replicates are added, and why."""
     goal = max(wanted.values())
     why = _hangs_on(look, question.metric) or "no level is shown to be enough or too little"
-    named = look.verdict.level
-    smaller = [level for level in sorted(wanted) if named is not None and level < named]
-    if look.settled and smaller:
-        why = f"{named} is enough, and {' or '.join(map(str, smaller))} may be, too"
+    named, smallest = look.verdict.level, min(wanted)
+    if named is not None and smallest < named:
+        why = f"{named} is enough, and {smallest} may be, too"
     return f"{_at(question, sorted(wanted))}: go on to {goal} replicates, for {why}"
 
 
-def up(question: Question, look: Assessment | None, then: str) -> str:
+Opening = Callable[[Question, Assessment | None, Sequence[int], str], str]
+"""Says why levels are opened: the question, the look, the levels, what is done first."""
+
+
+def up(question: Question, look: Assessment | None, levels: Sequence[int], then: str) -> str:
     """Says that the next level is climbed, and why."""
     if look is None or not look.gains:
         return then
@@ -79,6 +93,11 @@ def up(question: Question, look: Assessment | None, then: str) -> str:
         f"{_at(question, [level])} gains {gain.estimate:+.4f} {question.metric} over the level "
         f"below [{gain.low:+.4f}, {gain.high:+.4f}]; go up. {then}"
     )
+
+
+def between(question: Question, look: Assessment | None, levels: Sequence[int], then: str) -> str:
+    """Says that a level below the answer that was passed over is tried."""
+    return f"{_at(question, levels)} was passed over and may be enough; go back. {then}"
 
 
 def verdict(found: Verdict) -> str:

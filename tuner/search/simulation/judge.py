@@ -30,17 +30,15 @@ def answer_of(verdict: Verdict, question: Question) -> float | None:
 
 
 def worth(question: Question, means: Mapping[int, float]) -> dict[int, float]:
-    """Returns U by level: the mean less the margin for each doubling from the lowest level.
+    """Returns U by level: the mean less what it must gain over the lowest level.
 
     Args:
-        question: The margin and the ladder. Higher means must be better.
+        question: The margin, or the price with costs, and the ladder. Higher means must
+            be better.
         means: True means of all of the ladder's levels.
     """
     lowest = question.levels[0]
-    return {
-        level: mean - question.margin * question.doublings(lowest, level)
-        for level, mean in means.items()
-    }
+    return {level: mean - question.toll(lowest, level) for level, mean in means.items()}
 
 
 def judge(question: Question, means: Mapping[int, float], level: float | None) -> Mark:

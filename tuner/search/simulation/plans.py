@@ -23,7 +23,7 @@ from tuner.record import (
     make_setting,
     seed_of,
 )
-from tuner.returns import assess
+from tuner.returns import assess, winners_scores
 from tuner.returns.designs import FIXED, SEQUENTIAL, Design
 from tuner.search.record import SearchRecord
 from tuner.search.selection import Selection
@@ -31,8 +31,8 @@ from tuner.search.simulation import studies
 from tuner.search.simulation.judge import answer_of, worth
 from tuner.search.simulation.run import Answer
 from tuner.search.simulation.world import METRIC, WorldSpec
+from tuner.search.trials import Trials
 
-TUNING_REPLICATE = 0
 GRID_VALUES = 5
 """Values that a dense grid tries of every hyperparameter, spread evenly."""
 
@@ -48,27 +48,34 @@ class _Plan:
         """Makes the policy of a search. Raises KeyError where the spec hasn't it."""
         self._spec = spec
         self._selection = Selection(spec, key)
+        self._trials = Trials(spec, key)
         self._levels = spec.search(key).levels
         self._replicates = spec.measuring.max_replicates
 
     def answer(self, record: SearchRecord, question: Question) -> Answer:
         """Returns the verdict on all that was measured."""
-        found = assess(question, record.scores(question.metric), self.design).verdict
+        scores = winners_scores(question, record.claimed())
+        found = assess(question, scores, self.design).verdict
         return Answer(answer_of(found, question), found.outcome)
 
-    def _tune(
-        self, record: SearchRecord, level: int, tuned_below: Sequence[int]
-    ) -> PlanStep | None:
-        """Returns the next generation at a level; None where its budget is used up."""
-        below = [(other,) for other in tuned_below]
-        settings = self._selection.next_generation(record, (level,), below)
-        return self._try(record, {level: settings}) if settings else None
+    def _tune(self, record: SearchRecord, levels: Sequence[int]) -> PlanStep | None:
+        """Returns the next trials of open levels; None where their budgets are used up."""
+        trials = self._trials.next(record, [(level,) for level in levels])
+        if not trials:
+            return None
+        return self._tuning(record, [(t.group[0], t.setting, t.split) for t in trials])
 
     def _try(self, record: SearchRecord, settings: Mapping[int, Sequence[Setting]]) -> PlanStep:
-        members = [(level, setting) for level, some in settings.items() for setting in some]
+        return self._tuning(
+            record, [(level, setting, 0) for level, some in settings.items() for setting in some]
+        )
+
+    def _tuning(
+        self, record: SearchRecord, members: Sequence[tuple[int, Setting, int]]
+    ) -> PlanStep:
         packets = [
-            self._packet(record, i, Phase.TUNING, setting, level, TUNING_REPLICATE)
-            for i, (level, setting) in enumerate(members)
+            self._packet(record, i, Phase.TUNING, setting, level, split)
+            for i, (level, setting, split) in enumerate(members)
         ]
         return self._step(record, StepKind.TUNE, f"try {len(packets)} candidates", packets)
 
@@ -125,7 +132,7 @@ class _Plan:
 class Sweep(_Plan):
     """The exhaustive sweep: every level tuned, every winner measured on all replicates."""
 
-    name = "sweep/1"
+    name = "sweep/2"
 
     def next_step(self, record: SearchRecord) -> PlanStep | None:
         """Returns the next level's tuning, then the measuring of all, then the end."""
@@ -133,17 +140,13 @@ class Sweep(_Plan):
             return None
         if self._measured(record):
             return self._conclude(record)
-        for i, level in enumerate(self._levels):
-            step = self._tune(record, level, self._levels[:i])
-            if step is not None:
-                return step
-        return self._measure(record, self._levels)
+        return self._tune(record, self._levels) or self._measure(record, self._levels)
 
 
 class FixedSweep(Sweep):
     """The same, read with the narrower bounds of a number of replicates fixed beforehand."""
 
-    name = "sweep-fixed/1"
+    name = "sweep-fixed/2"
     design = FIXED
 
 
@@ -154,7 +157,7 @@ class Bisection(_Plan):
     say that the step up is worth its margin, the search goes on above, else below.
     """
 
-    name = "bisection/1"
+    name = "bisection/2"
     asks_margin = True
 
     def __init__(self, spec: WorldSpec, key: str) -> None:
@@ -171,12 +174,11 @@ class Bisection(_Plan):
             return self._conclude(record)
         middle = (low + high) // 2
         levels = self._levels[middle : middle + 2]
-        for level in levels:
-            below = [k for k in self._levels if k < level and record.tuned(k)]
-            step = self._tune(record, level, below)
-            if step is not None:
-                return step
-        return self._measure(record, [k for k in levels if not record.planned_replicates(k)])
+        opened = sorted({*record.levels(Phase.TUNING), *levels})
+        step = self._tune(record, opened)
+        if step is not None:
+            return step
+        return self._measure(record, [k for k in opened if not self._selection.measured(record, k)])
 
     def answer(self, record: SearchRecord, question: Question) -> Answer:
         """Returns the level that it narrowed down to."""
@@ -184,7 +186,7 @@ class Bisection(_Plan):
 
     def _narrow(self, record: SearchRecord, question: Question) -> tuple[int, int]:
         """Returns the first and last place on the ladder that may still be the answer."""
-        scores = record.scores(question.metric)
+        scores = self._selection.scores(record)
         means = {int(k): float(np.mean(list(row.values()))) for k, row in scores.items()}
         true = worth(question, means)
         low, high = 0, len(self._levels) - 1
@@ -256,6 +258,8 @@ class OptunaLevels(_Plan):
 
     def _tell(self, record: SearchRecord) -> None:
         for level, trial in self._open.items():
-            row = record.tuned(level)[make_setting(trial.params)]
+            asked = make_setting(trial.params)
+            rows = record.rows(Phase.TUNING, level)
+            row = next(row for row in reversed(rows) if row.setting == asked)
             self._studies[level].tell(trial, row.scores[METRIC])
         self._open = {}

@@ -14,7 +14,7 @@ from typing import Protocol, runtime_checkable
 
 from tuner.curve import Question, VerdictOutcome
 from tuner.record import Measurement, Member, Outcome, Packet, Phase, PlanStep
-from tuner.returns import assess
+from tuner.returns import assess, winners_scores
 from tuner.search.record import SearchRecord
 from tuner.search.simulation.clock import Workers
 from tuner.search.simulation.judge import answer_of
@@ -181,7 +181,7 @@ def _measure(draw: Draw, record: SearchRecord, packet: Packet) -> float:
 
 def verdict(record: SearchRecord, question: Question) -> Answer:
     """Returns the usual verdict on what a record has measured."""
-    found = assess(question, record.scores(question.metric)).verdict
+    found = assess(question, winners_scores(question, record.claimed())).verdict
     return Answer(answer_of(found, question), found.outcome)
 
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 from tuner.catalog import Hyperparameter, Number, Value
 from tuner.curve import Question
 from tuner.errors import invalid
-from tuner.record import Member, Phase
-from tuner.spec import Measuring, Tuning
+from tuner.record import Member, Phase, Setting
+from tuner.spec import Budget, Measuring, Resources, Tuning
 
 Floats = npt.NDArray[np.float64]
 
@@ -104,12 +104,16 @@ class World:
         """How many replicates it can measure; None where there is no end to them."""
         return None if self.replays is None else self.replays.shape[-1]
 
-    def ranges(self) -> dict[str, Hyperparameter]:
-        """Returns what every hyperparameter may be: a place on the grid."""
+    def ranges(self, level: float | None = None) -> dict[str, Hyperparameter]:
+        """Returns what every hyperparameter may be, at any level: a place on the grid."""
         return {
             name: Number(0, len(values) - 1, self.defaults[name], integer=True)
             for name, values in self.grid.items()
         }
+
+    def carried(self, setting: Setting, from_level: float, to_level: float) -> Setting:
+        """Returns the setting as it is: a grid's places don't move with the level."""
+        return setting
 
     def best(self) -> dict[int, float]:
         """Returns each level's true mean with the best hyperparameters that the grid has."""
@@ -211,6 +215,8 @@ class WorldSpec:
         patience: Larger levels that must be measured before one can plateau.
         tuning: How hyperparameters are chosen.
         measuring: How often winners are measured.
+        resources: What a packet may hold.
+        budget: How many candidates may be tried.
     """
 
     world: World
@@ -220,6 +226,8 @@ class WorldSpec:
     patience: int = 2
     tuning: Tuning = field(default_factory=Tuning)
     measuring: Measuring = field(default_factory=Measuring)
+    resources: Resources = field(default_factory=Resources)
+    budget: Budget = field(default_factory=Budget)
 
     def question(self, key: str) -> Question:
         """Returns what is asked. Raises KeyError for another key than the world's."""

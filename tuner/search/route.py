@@ -1,0 +1,33 @@
+"""The way up: which levels are visited at once, and which only if the answer is near them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from tuner.curve import Question
+
+DOUBLING = 1 - 1e-9
+
+
+def landmarks(question: Question) -> tuple[int, ...]:
+    """Returns the levels that are climbed: at least a doubling apart, and the top.
+
+    Levels that are closer are told apart at a high price, for between them a plateau
+    loses only a part of the margin. They wait until the answer is near.
+    """
+    found: list[int] = []
+    for level in question.levels:
+        if not found or question.doublings(found[-1], level) >= DOUBLING:
+            found.append(int(level))
+    top = int(question.levels[-1])
+    return tuple(found if found[-1] == top else [*found, top])
+
+
+def between(question: Question, opened: Collection[int], answer: int) -> int | None:
+    """Returns the level to try between an answer and the open level below it.
+
+    The middle one of those that were passed over; None where none was.
+    """
+    below = max((level for level in opened if level < answer), default=answer)
+    passed: Sequence[int] = [int(k) for k in question.levels if below < k < answer]
+    return passed[(len(passed) - 1) // 2] if passed else None
