@@ -103,11 +103,9 @@ class Curves:
         if wanted in self._kept:
             self._kept.move_to_end(wanted)
             return self._kept[wanted]
-        job, measurements, billed = await asyncio.to_thread(self._read, job, key)
+        job, question, measurements, billed = await asyncio.to_thread(self._read, job, key)
         search = next(row for row in job.searches if row.key == key)
-        curve = await self._run(
-            _compute, job.spec.question(key), measurements, search, billed, job.last_sequence
-        )
+        curve = await self._run(_compute, question, measurements, search, billed, job.last_sequence)
         _keep(self._kept, (job.name, key, job.last_sequence, version), curve)
         return curve
 
@@ -133,14 +131,27 @@ class Curves:
         measurements, _position = await asyncio.to_thread(self._store.measurements, job.name)
         comparison = None
         if len({row.search for row in measurements}) > 1:
-            questions = [job.spec.question(search.key) for search in job.spec.all_searches()]
+            questions = await asyncio.to_thread(self._questions, job)
             comparison = await self._run(
                 _compare, questions, measurements, metric, job.spec.margin, rope
             )
         _keep(self._compared, wanted, comparison)
         return comparison
 
-    def _read(self, job: JobRow, key: str) -> tuple[JobRow, list[Measurement], dict[int, float]]:
+    def _question(self, job: JobRow, key: str) -> Question:
+        """Returns what a search asks; at a price, with the costs that its last step fixed."""
+        question = job.spec.question(key)
+        if not question.price:
+            return question
+        fixed = [step.costs for step in self._store.plan(job.name, key) if step.costs]
+        return question.with_costs(fixed[-1]) if fixed else question
+
+    def _questions(self, job: JobRow) -> list[Question]:
+        return [self._question(job, search.key) for search in job.spec.all_searches()]
+
+    def _read(
+        self, job: JobRow, key: str
+    ) -> tuple[JobRow, Question, list[Measurement], dict[int, float]]:
         """Reads the record at one sequence.
 
         While the job keeps growing under the reads, the last ones are taken
@@ -149,13 +160,14 @@ class Curves:
         """
         for _ in range(_READS):
             measurements, _position = self._store.measurements(job.name, key)
+            question = self._question(job, key)
             billed = self._store.billed_by_level(job.name)
             after = self._store.get_job(job.name)
             if after.last_sequence == job.last_sequence:
                 break
             job = after
         by_level = {level: s for (search, level), s in billed.items() if search == key}
-        return job, measurements, by_level
+        return job, question, measurements, by_level
 
     async def _run(self, compute: Callable[..., _Answer], *work: object) -> _Answer:
         loop = asyncio.get_running_loop()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tuner.cli.analyze import parse_margin
+from tuner.cli.asked import parse_margin
 from tuner.cli.main import app
 from tuner.errors import TunerError
 

@@ -97,6 +97,7 @@ STEP = st.builds(
     decision=WORD,
     policy=WORD,
     packets=st.lists(PACKET, max_size=2).map(tuple),
+    costs=st.lists(st.tuples(LEVEL, NUMBER), max_size=3).map(tuple),
     look=st.none()
     | st.builds(Look, st.integers(0, 99), WORD, st.lists(COMPARISON, max_size=2).map(tuple)),
 )
@@ -205,6 +206,8 @@ CURVE = st.builds(
         st.none() | COST_STEP,
     ),
     knee=st.none() | NUMBER,
+    price=NUMBER,
+    worth=st.just("") | WORD,
 )
 LEARNER_COMPARISON = st.builds(
     LearnerComparison,

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuner.cli.asked import (
+    parse_break,
+    parse_condition,
+    parse_ladder,
+    parse_margin,
+    parse_sizes,
+    parse_worth,
+)
 from tuner.cli.console import data
 from tuner.errors import TunerError, invalid
 from tuner.installed import require
@@ -54,6 +61,16 @@ def analyze(
         typer.Option(
             help="The least gain per doubling that is worth having, in the score's units; "
             "0.5pp is half a percentage point, .005.",
+            show_default=False,
+            rich_help_panel=_QUESTION,
+        ),
+    ] = None,
+    worth: Annotated[
+        str | None,
+        typer.Option(
+            metavar="GAIN=COST",
+            help="Instead of a margin, a price: a gain and what it may cost, in the unit of the "
+            "cost column; 1pp=40. Needs --cost.",
             show_default=False,
             rich_help_panel=_QUESTION,
         ),
@@ -198,18 +215,20 @@ def analyze(
     check_picture(output)
     if (table is None) == (correct is None):
         raise invalid("TABLE", "give a table, or predictions by --correct, and not both")
-    if margin is None:
+    if margin is None and worth is None:
         raise invalid("--margin", "say the least gain per doubling that is worth having")
     question: dict[str, Any] = {
-        "margin": parse_margin(margin),
+        "margin": None if margin is None else parse_margin(margin),
+        "worth": None if worth is None else parse_worth(worth),
         "alpha": alpha,
         "patience": patience,
-        "breaks": [_break(text) for text in change or ()],
+        "breaks": [parse_break(text) for text in change or ()],
         "knee": knee,
     }
     if correct is not None:
         given = {
             "--level": level, "--score": score, "--replicate": replicate, "--cost": cost,
+            "--worth": worth,
             "--per": per, "--where": where, "--noise": noise, "--noise-runs": noise_runs,
             "--resampled": resampled, "--ladder": ladder,
         }  # fmt: skip
@@ -222,11 +241,13 @@ def analyze(
     else:
         assert table is not None
         question["noise"], question["noise_runs"] = noise, noise_runs
-        question["resampled"] = None if resampled is None else _sizes(resampled)
-        question["ladder"] = None if ladder is None else _levels(ladder)
+        question["resampled"] = None if resampled is None else parse_sizes(resampled)
+        question["ladder"] = None if ladder is None else parse_ladder(ladder)
         question["design"] = None if design is None else design.value
         columns = {"level": level, "score": score, "replicate": replicate, "cost": cost, "per": per}
-        curve = _of_table(table, columns, minimize, dict(map(_condition, where or ())), question)
+        curve = _of_table(
+            table, columns, minimize, dict(map(parse_condition, where or ())), question
+        )
     _write(curve, output)
 
 
@@ -270,53 +291,6 @@ def _of_predictions(path: Path, design: DesignName | None, question: dict[str, A
         raise invalid(f"{path}, array of level {error.column}", error.problem) from error
     except ValueError as error:
         raise _bad_argument(error) from error
-
-
-def parse_margin(text: str) -> float:
-    """Returns the margin; percentage points ("0.5pp") as a share.
-
-    Raises:
-        TunerError: INVALID_ARGUMENT where it is neither.
-    """
-    match = re.fullmatch(r"\s*(\d*\.?\d+(?:[eE][-+]?\d+)?|\d+\.)\s*(pp)?\s*", text)
-    if match is None:
-        raise invalid(
-            "--margin", f"{text!r} is no margin; give a number from 0 up, such as 0.02 or 0.5pp"
-        )
-    return float(match[1]) / (100 if match[2] else 1)
-
-
-def _break(text: str) -> tuple[float, float, str]:
-    match = re.fullmatch(r"([\d.]+):([\d.]+)(?:=(.*))?", text)
-    try:
-        return (float(match[1]), float(match[2]), match[3] or "") if match else _no_break(text)
-    except ValueError:
-        return _no_break(text)
-
-
-def _no_break(text: str) -> tuple[float, float, str]:
-    raise invalid("--break", f"{text!r} is no break; give two levels and what changes: 34:50=block")
-
-
-def _sizes(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d+):(\d+)", text)
-    if match is None:
-        raise invalid("--resampled", f"{text!r} is not TEST:TRAIN, such as 50:450")
-    return int(match[1]), int(match[2])
-
-
-def _levels(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise invalid("--ladder", f"{text!r} is no ladder; give levels, such as 1,2,4") from None
-
-
-def _condition(text: str) -> tuple[str, str]:
-    column, equals, value = text.partition("=")
-    if not equals:
-        raise invalid("--where", f"{text!r} is no condition; give COLUMN=VALUE")
-    return column, value.strip()
 
 
 def _bad_argument(error: ValueError) -> TunerError:

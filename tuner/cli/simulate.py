@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tuner.cli.analyze import parse_margin
+from tuner.cli.asked import parse_margin
 from tuner.cli.console import data
 from tuner.errors import invalid
 from tuner.installed import require

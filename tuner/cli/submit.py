@@ -141,7 +141,10 @@ def _counted(spec: JobSpec) -> str:
 
     number = len(spec.searches)
     searches = f"{number} search" + ("es" if number > 1 else "")
-    return f"{searches} on {dataset_name(spec.dataset)}, margin {spec.margin:g}"
+    bar = f"margin {spec.margin:g}"
+    if spec.worth is not None:
+        bar = f"worth {spec.worth.gain:g} for {spec.worth.device_hours:g} device-hours"
+    return f"{searches} on {dataset_name(spec.dataset)}, {bar}"
 
 
 @contextmanager

@@ -39,7 +39,7 @@ class CurveLevel:
         high: Upper bound of the mean.
         gain: Over the measured level below; None at the first.
         margin_supported: The least margin at which this level would plateau
-            (exploratory); None where no margin would do.
+            (exploratory); None where no margin would do, and at a price.
         forgone: An upper bound on what stopping here forgoes against the best larger
             measured level; inf where too few replicates bound it, None where unmeasured.
         standalone_device_seconds: Mean cost of this level alone; of a table, the mean of
@@ -74,7 +74,8 @@ class Curve:
         axis: The axis; empty where the learner was measured without one.
         metric: What it is judged on.
         direction: Which way is better.
-        margin: The least gain per doubling that is worth having.
+        margin: The least gain per doubling that is worth having; it judges levels
+            where there is no price.
         levels: The measured levels, rising.
         verdict: What it says; None where there is no axis.
         comparisons: The bounds behind the verdict.
@@ -97,6 +98,10 @@ class Curve:
         next_doubling: What one more doubling would gain; None with fewer than two levels.
         costs: What capacity costs.
         knee: Where the curve bends, for the eye and not the verdict; None unless asked for.
+        price: What a device-second must gain, in the metric's units (of a table, one
+            of its cost column); 0 where the margin decides.
+        worth: The price in words, "0.01 error per 40 device-hours"; empty where there
+            is none.
     """
 
     search: str
@@ -123,6 +128,8 @@ class Curve:
     next_doubling: NextDoubling | None = None
     costs: Costs = field(default_factory=Costs)
     knee: float | None = None
+    price: float = 0.0
+    worth: str = ""
 
     @property
     def gains(self) -> tuple[Gain, ...]:

@@ -21,14 +21,15 @@ def advice(result: Result) -> list[str]:
     searched, baselines = split_baselines(result.curves, [s.key for s in spec.all_searches()])
     lines = []
     for curve in searched:
-        lines += _for_curve(curve, spec.measuring.max_replicates)
+        bar = "a larger `margin`" if spec.worth is None else "more gain in `worth`"
+        lines += _for_curve(curve, spec.measuring.max_replicates, bar)
         lines += _edges(curve, spec.search(curve.search))
     for baseline in baselines:
         lines += _against_baseline(searched, baseline, spec.margin)
     return lines
 
 
-def _for_curve(curve: Curve, max_replicates: int) -> list[str]:
+def _for_curve(curve: Curve, max_replicates: int, bar: str) -> list[str]:
     if curve.state is SearchState.FAILED:
         return [f"{curve.search} failed ({curve.state_reason or 'no reason was given'}): mend it."]
     if curve.state is SearchState.CANCELLED:
@@ -47,8 +48,7 @@ def _for_curve(curve: Curve, max_replicates: int) -> list[str]:
             return [f"{curve.search} still rises: add level {larger} to its `levels`."]
         case VerdictOutcome.INCONCLUSIVE:
             lacking = "; ".join(s.rstrip(".") for s in verdict.missing) or (
-                f"raise `measuring.max_replicates` above {max_replicates}, or ask for a larger "
-                "`margin`"
+                f"raise `measuring.max_replicates` above {max_replicates}, or ask for {bar}"
             )
             return [f"{curve.search} is inconclusive. To settle it: {lacking}."]
 

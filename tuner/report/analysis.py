@@ -36,12 +36,14 @@ def _level(row: dict[str, Any]) -> dict[str, Any]:
 
 def markdown(curve: Curve) -> str:
     """Returns the analysis as a page."""
-    per = curve.per or curve.axis
+    bar = f"A doubling of {curve.per or curve.axis} must gain at least {curve.margin:g} "
+    bar += f"{curve.metric} to be worth it"
+    if curve.worth:
+        bar = f"A larger level must gain at least {curve.worth} that it costs more to be worth it"
     lines = [
         f"# How much {curve.axis} is enough",
         "",
-        f"A doubling of {per} must gain at least {curve.margin:g} {curve.metric} to be worth it; "
-        f"at most {curve.alpha:.0%} of such verdicts may be wrong.",
+        f"{bar}; at most {curve.alpha:.0%} of such verdicts may be wrong.",
         "",
         *section(curve),
     ]

@@ -13,6 +13,7 @@ from tuner.report.specs import spec_as_yaml
 
 if TYPE_CHECKING:
     from tuner.client.result import Result
+    from tuner.spec import JobSpec
 
 
 def markdown(result: Result) -> str:
@@ -24,7 +25,7 @@ def markdown(result: Result) -> str:
         "",
         f"Job `{job.name}` on `{naming.dataset_name(spec.dataset)}`: "
         f"**{result.state.value.lower()}**{f' ({job.reason})' if job.reason else ''}. "
-        f"A doubling of capacity must gain at least {spec.margin:g} to be worth it; "
+        f"{naming.bar(spec)}; "
         f"at most {spec.alpha:.0%} of such verdicts may be wrong.",
         "",
         "## Verdicts",
@@ -54,23 +55,37 @@ def markdown(result: Result) -> str:
         "",
         "## How to read it",
         "",
-        "- A level *is enough* when no larger measured level gains more than the margin for each "
-        "doubling; every bound holds however often it was looked at.",
+        f"- A level *is enough* when no larger measured level gains more than {_bar(spec)}; "
+        "every bound holds however often it was looked at.",
         "- Intervals are given these hyperparameters and this test set. They take the differences "
         "between replicates as independent and near Gaussian.",
         "- Intervals hold on both sides and for all levels at once. A verdict asks for one side, "
         "so the bounds that it names (“at most”) are narrower: an interval may reach over the "
-        "margin where the verdict's own bound does not.",
+        f"{'margin' if spec.worth is None else 'price'} where the verdict's own bound does not.",
         "- A verdict speaks of the measured levels only. *Inconclusive* is a finding, too: the "
         "measurements can't tell, and the report says what is missing.",
         "- *Chance* is the posterior chance of a level to be the smallest that is enough; stopping "
         "there *forgoes at most* so much of what a larger measured level has.",
-        "- *Least margin* is the smallest with which the level would have been enough. It is there "
-        "to explore: a margin chosen after looking has no error rate.",
+        *_least_margin(spec),
         "- Cost is what a level costs alone, in seconds of one device; the bill is all that was "
         "spent, tuning included.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _bar(spec: JobSpec) -> str:
+    if spec.worth is None:
+        return "the margin for each doubling"
+    return "the price of what it costs more, by the costs that each step of the search fixed"
+
+
+def _least_margin(spec: JobSpec) -> list[str]:
+    if spec.worth is not None:
+        return []
+    return [
+        "- *Least margin* is the smallest with which the level would have been enough. It is there "
+        "to explore: a margin chosen after looking has no error rate."
+    ]
 
 
 def _verdicts(curves: Sequence[Curve]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from tuner import catalog
 from tuner.curve import Curve, CurveLevel, SearchState, VerdictOutcome
-from tuner.spec import Dataset
+from tuner.spec import Dataset, JobSpec
 
 DEVICE_SECONDS = "device-seconds"
 """What a job's cost is counted in; a table's is in whatever its column is."""
@@ -73,6 +73,16 @@ def cost_unit(curve: Curve) -> str:
     if trend is not None:
         return trend.unit
     return DEVICE_SECONDS if curve.learner else ""
+
+
+def bar(spec: JobSpec) -> str:
+    """Returns what a job's levels must gain to be worth it, as a sentence without its end."""
+    if spec.worth is None:
+        return f"A doubling of capacity must gain at least {spec.margin:g} to be worth it"
+    return (
+        f"A larger level must gain at least {rounded(spec.worth.gain)} for every "
+        f"{rounded(spec.worth.device_hours)} device-hours that it costs more to be worth it"
+    )
 
 
 def level_cost(curve: Curve, row: CurveLevel) -> str:

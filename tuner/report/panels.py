@@ -133,7 +133,10 @@ def gain_rows(curve: Curve) -> list[Row]:
 def gains(
     curve: Curve, x: Capacity, rows: Sequence[Row], following: Row | None, *, labels: bool
 ) -> Panel:
-    """Returns the gain of each doubling over the level below, against the margin."""
+    """Returns the gain of each doubling over the level below, against the margin.
+
+    A price isn't drawn: what it asks of a doubling differs from level to level.
+    """
     import altair as alt
 
     ahead = [] if following is None else [following | {"at": following["gain"]}]
@@ -142,19 +145,22 @@ def gains(
         [*rows, *ahead],
         ["gain per doubling", per],
         height=GAINS_HEIGHT,
-        also=(0.0, curve.margin),
+        also=(0.0,) if curve.price else (0.0, curve.margin),
     )
     base = alt.Chart(alt.InlineData(list(rows))).encode(x=x(labels))
     zero = alt.Chart(alt.InlineData([{"at": 0.0}]))
     margin = alt.Chart(alt.InlineData([{"at": curve.margin}]))
+    dashed = margin.mark_rule(color=RED, strokeWidth=1.5, strokeDash=[6, 3]).encode(y=y("at"))
     layers = [
         zero.mark_rule(color=GREY).encode(y=y("at")),
-        margin.mark_rule(color=RED, strokeWidth=1.5, strokeDash=[6, 3]).encode(y=y("at")),
+        *([] if curve.price else [dashed]),
         *bounds(base, y),
         points(base, y),
     ]
     for point in ahead:
         layers += predicted(point, None, x(labels), y)
+    if curve.price:
+        return alt.layer(*layers).properties(width=WIDTH, height=GAINS_HEIGHT)
     said = f"margin {curve.margin:g}"
     stretches = _stretches([*rows, *ahead], x, y, GAINS_HEIGHT)
     right, below = corner(said, y.at(curve.margin, GAINS_HEIGHT), stretches, WIDTH)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tuner.curve import Curve, Direction, Question
-from tuner.returns.asked import judge_question
+from tuner.returns.asked import judge_bar, judge_question, with_price
 from tuner.returns.assessment import Assessment, assess_evidence
 from tuner.returns.columns import level_of
 from tuner.returns.composition import Facts, Pricing, compose
@@ -44,7 +44,8 @@ def analyze(
     level: str,
     score: str,
     direction: Direction,
-    margin: float,
+    margin: float | None = None,
+    worth: tuple[float, float] | None = None,
     replicate: str | None = None,
     cost: str | None = None,
     design: Literal["fixed", "sequential"] | None = None,
@@ -68,9 +69,12 @@ def analyze(
         score: The column of the scores; missing, NaN or infinite ones are runs that failed.
         direction: Which way is better.
         margin: The least gain per doubling that is worth having, in the score's units.
+        worth: Instead of a margin, a gain and the cost that it is worth, in the units of
+            those columns: (.01, 40) is a price of .01 for 40 more. It takes the mean cost
+            of each level as exact.
         replicate: The column that says which runs belong together (the same seed and
             split at every level). Without it levels are compared unpaired.
-        cost: The column of what a run costs, from 0 up, in any unit.
+        cost: The column of what a run costs, from 0 up, in any unit. A price needs it.
         design: "fixed" where the number of replicates was set beforehand, "sequential"
             where it was looked at before going on. Taken as fixed, with a note, where
             omitted.
@@ -91,6 +95,7 @@ def analyze(
         DataError: A column or a cell is wrong; it names both.
         ValueError: Another argument is.
     """
+    margin, price = judge_bar(margin, worth, cost)
     judge_question(direction, margin, alpha, patience)
     sheet = read_sheet(frame, level=level, score=score, replicate=replicate, cost=cost, per=per)
     how, notes = design_of(design, noise, noise_runs, resampled)
@@ -106,6 +111,7 @@ def analyze(
         patience=patience,
         per=per or "",
         capacities=sheet.capacities,
+        price=price,
     )
     if per and question.levels != sheet.levels:
         raise ValueError(
@@ -115,6 +121,12 @@ def analyze(
     judge_design(how, sheet, paired, replicate)
     there: npt.NDArray[np.bool_] = np.any(~np.isnan(sheet.values), axis=1)
     measured = tuple(k for k, some in zip(sheet.levels, there, strict=True) if some)
+    costs = {
+        k: spent
+        for k, spent in zip(sheet.levels, sheet.costs.tolist(), strict=True)
+        if not math.isnan(spent)
+    }
+    question = with_price(question, worth, cost or "", costs, measured)
     evidence = Replicates(
         measured, tuple(range(sheet.values.shape[1])), sheet.values[there], how, paired
     )
@@ -128,8 +140,8 @@ def analyze(
     notes += sensitivity(question, evidence, look.verdict, names, noun)
     failed = sheet.failed.sum(axis=1).tolist()
     facts = {
-        k: Facts(failed=count, cost=None if math.isnan(spent) else spent)
-        for k, count, spent in zip(sheet.levels, failed, sheet.costs.tolist(), strict=True)
+        k: Facts(failed=count, cost=costs.get(k))
+        for k, count in zip(sheet.levels, failed, strict=True)
     }
     pricing = Pricing(cost or "")
     starts = [start for _, start, _ in breaks]
@@ -140,7 +152,8 @@ def analyze(
 def analyze_examples(
     examples: Mapping[float, npt.ArrayLike],
     *,
-    margin: float,
+    margin: float | None = None,
+    worth: tuple[float, float] | None = None,
     level: str = "level",
     score: str = "accuracy",
     direction: Direction = "maximize",
@@ -163,13 +176,14 @@ def analyze_examples(
             over examples, or `pseudo_values` of a metric that isn't.
         margin: The least gain per doubling that is worth having; .005 is half a point
             of accuracy.
+        worth: Instead of a margin, a gain and the cost that it is worth.
         level: What a level is called.
         score: What the score is called.
         direction: Which way is better.
         groups: What each example belongs to, shape (examples,), where they come in
             clusters, such as patients.
         design: How the number of replicates came about.
-        costs: By level, what a fit costs.
+        costs: By level, what a fit costs. A price needs them.
         cost: What costs are counted in.
         breaks: Neighbouring levels between which something else changes, and what.
         alpha: The share of verdicts that may be wrong.
@@ -181,6 +195,7 @@ def analyze_examples(
         DataError: An array is wrong; it names the level, and the example.
         ValueError: Another argument is.
     """
+    margin, price = judge_bar(margin, worth, cost if costs else None)
     judge_question(direction, margin, alpha, patience)
     how, _ = design_of(design, None, None, None)
     levels, values = stacked(examples)
@@ -191,14 +206,24 @@ def analyze_examples(
         values = clustered(values, np.asarray(groups))
         size /= values.shape[2]
     question = Question(
-        level, "", level, names, score, direction, margin, alpha=alpha, patience=patience
+        level,
+        "",
+        level,
+        names,
+        score,
+        direction,
+        margin,
+        alpha=alpha,
+        patience=patience,
+        price=price,
     )
+    known = known_costs(costs or {}, names)
+    question = with_price(question, worth, cost, known, names)
     step = 1 / size if all(np.asarray(examples[k]).dtype == np.bool_ for k in levels) else 0.0
     evidence = Examples(names, values, how, size, step=step)
     look = assess_evidence(question, evidence)
     notes = [*of_examples(examples, evidence, groups is not None), *of_breaks(breaks, names)]
     notes += sensitivity(question, evidence, look.verdict)
-    known = known_costs(costs or {}, names)
     facts = {k: Facts(cost=known.get(k)) for k in names}
     starts = [start for _, start, _ in breaks]
     curve = compose(

@@ -37,7 +37,7 @@ class Assessment:
         forgone: By level, an upper bound on what stopping there forgoes against the
             best larger measured level.
         margin_supported: By level, the margin above which it would be shown to
-            suffice (exploratory); None where no margin would do.
+            suffice (exploratory); None where no margin would do, and at a price.
         estimated_sufficient: The smallest measured level that suffices by the
             estimates alone; None where nothing is measured.
         verdict: What the bounds say.
@@ -95,7 +95,8 @@ def assess(
         design: How the number of replicates came about.
 
     Raises:
-        ValueError: A score isn't finite, or a level isn't declared.
+        ValueError: A score isn't finite, or a level isn't declared, or has no cost where
+            there is a price.
     """
     return assess_evidence(question, Replicates.of(question, scores, design))
 

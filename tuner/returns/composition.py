@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 from tuner.curve import Costs, Curve, CurveLevel, Gain, Needed, NextDoubling, Question
 from tuner.record import Setting
+from tuner.returns import words
 from tuner.returns.assessment import Assessment
 from tuner.returns.cost import cost_ratio, costs_of, gain_per_cost
 from tuner.returns.evidence import Evidence
 from tuner.returns.extrapolation import next_doubling
 from tuner.returns.probabilities import level_probabilities
 
-ANALYSIS_VERSION = "2"
+ANALYSIS_VERSION = "3"
 """Changes whenever the same record could give another curve or verdict."""
 
 
@@ -82,6 +83,8 @@ def compose(
         metric=question.metric,
         direction=question.direction,
         margin=question.margin,
+        price=question.price,
+        worth=words.rate(question) if question.price else "",
         levels=levels,
         verdict=look.verdict if question.axis else None,
         comparisons=look.comparisons,
@@ -93,7 +96,7 @@ def compose(
         alpha=question.alpha,
         per=question.per,
         level_probabilities=level_probabilities(question, evidence, seed=seed)
-        if len(look.levels) > 1
+        if len(look.levels) > 1 and all(map(question.priced, look.levels))
         else None,
         needed=look.needed if question.axis else Needed(),
         next_doubling=_next(question, evidence, look, breaks),
@@ -160,7 +163,7 @@ def _costs(
     def gain(smaller: float, larger: float) -> float:
         pair = look.compare(smaller, larger)
         assert pair is not None  # both are measured
-        return pair.estimate + question.margin * question.doublings(smaller, larger)
+        return pair.estimate + question.toll(smaller, larger)
 
     if not question.axis:
         return Costs()

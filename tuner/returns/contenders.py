@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from tuner import catalog
 from tuner.curve import LearnerComparison, Question
 from tuner.record import Measurement
-from tuner.returns.assessment import assess
 from tuner.returns.comparison import Entry, compare
+from tuner.returns.evidence import Replicates
 from tuner.returns.rows import completed_scores, distinct, measured_rows
+from tuner.returns.unpriced import assess_if_priced
 
 
 def compare_record(
@@ -24,11 +25,13 @@ def compare_record(
     """Returns how the searches of a job compare, each at its own sufficient level.
 
     Where none is shown to suffice, that is the level that does by the estimates, and a
-    note says so. Levels come from each search's own metric, the comparison from one
-    that all are scored on.
+    note says so. A search whose levels have a price but no costs yet is left out.
+    Levels come from each search's own metric, the comparison from one that all are
+    scored on.
 
     Args:
-        questions: What the searches ask, the baseline's among them.
+        questions: What the searches ask, the baseline's among them; at a price, with
+            costs.
         measurements: Rows of the job's record, in any order.
         metric: What they are compared on.
         margin: The least difference that matters, absolute.
@@ -47,7 +50,8 @@ def compare_record(
     entries = []
     for question in questions:
         measuring = measured_rows(question, distinct(question, rows))
-        look = assess(question, completed_scores(question, measuring))
+        scored = completed_scores(question, measuring)
+        look = assess_if_priced(question, Replicates.of(question, scored))
         level = look.verdict.level or look.estimated_sufficient
         if level is None:
             continue

@@ -12,12 +12,12 @@ import numpy as np
 from tuner.curve import Curve, Question, SearchState
 from tuner.record import Measurement, Outcome, Phase, Setting
 from tuner.returns import words
-from tuner.returns.assessment import assess_evidence
 from tuner.returns.composition import Facts, Pricing, compose
 from tuner.returns.evidence import Replicates
 from tuner.returns.failures import verdict_depends
 from tuner.returns.rows import LevelRows, completed_scores, distinct, measured_rows
 from tuner.returns.sensitivity import sensitivity
+from tuner.returns.unpriced import assess_if_priced, costless
 
 PRICING = Pricing("device-seconds", 3600.0)
 
@@ -35,10 +35,11 @@ def curve(
     Scores come from measuring rows only. Tuning rows count in the bill, so a
     level that is tuned but not measured yet has a row with no score. The order of
     rows makes no difference to any digit, and exact repeats none at all. What the
-    verdict hangs on is looked for once the search has ended.
+    verdict hangs on is looked for once the search has ended. At a price, levels
+    without a cost make the curve INCONCLUSIVE.
 
     Args:
-        question: What the search asks.
+        question: What the search asks; at a price, with the costs that its policy fixed.
         measurements: Rows of the record; those of other searches are passed over.
         state: Where the search stands.
         state_reason: Why it stands there.
@@ -59,9 +60,9 @@ def curve(
     failed = {i for chosen in measuring.values() for i in chosen.failed}
     scores = completed_scores(question, measuring)
     evidence = Replicates.of(question, scores, also=failed)
-    look = assess_evidence(question, evidence)
+    look = assess_if_priced(question, evidence)
     notes = _notes(question, rows, measuring)
-    if question.axis:
+    if question.axis and not costless(question, evidence.levels):
         marks = [[i in measuring[int(k)].failed for i in evidence.numbers] for k in evidence.levels]
         notes += verdict_depends(question, evidence, np.array(marks, dtype=bool), look.verdict)
         if state not in (SearchState.PENDING, SearchState.RUNNING):

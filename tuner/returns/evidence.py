@@ -143,10 +143,10 @@ class Replicates:
         """Returns the bounds of all pairs and means."""
         if not self.levels:
             return Measured((), {}, {}, 0.0)
-        price = question.margin * question.doublings(self.levels[0], self.levels[-1])
+        toll = _largest_toll(question, self.levels)
         largest = float(np.nanmax(np.abs(self.values)))
-        unit = unit_of(max(largest, price))
-        values, rounding = self.values / unit, ROUNDING * max(largest, price) / unit
+        unit = unit_of(max(largest, toll))
+        values, rounding = self.values / unit, ROUNDING * max(largest, toll) / unit
         scaled = _Scaled(values, unit, rounding, smallest_step(values, rounding), *moments(values))
         by_level = {}
         for i, name in enumerate(self.levels):
@@ -240,6 +240,14 @@ class Replicates:
             None if equal is None else (equal, n - 1),
             unit,
         )
+
+
+def _largest_toll(question: Question, levels: tuple[float, ...]) -> float:
+    """Returns the most that one of the levels must gain over another, either way."""
+    if len(levels) < 2:
+        return 0.0
+    tolls = [question.toll(levels[0], level) for level in levels]
+    return max(tolls) - min(tolls)
 
 
 def _moments_of_differences(

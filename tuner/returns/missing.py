@@ -64,8 +64,7 @@ class _End:
                 replicates.append(_least(pair, rule) if estimated else None)
                 examples.append(None)
                 continue
-            price = rule.question.margin * pair.doublings
-            distance = abs(pair.comparison.estimate) if estimated else price
+            distance = abs(pair.comparison.estimate if estimated else pair.toll)
             replicates.append(pair.uncertainty.replicates_needed(distance, level))
             examples.append(pair.uncertainty.examples_needed(distance, level))
         return cls(_most(replicates), _most(examples))
@@ -157,4 +156,4 @@ def _hopeless(pair: Pair, rule: Sufficiency) -> str:
             return "however many, splits of the same data bound no more"
     elif isinstance(uncertainty, Crossed) and uncertainty.replicates > 1 and distance > 0:
         return "neither more of them nor more test examples would do alone"
-    return "the gain is within noise of the margin"
+    return f"the gain is within noise of the {words.bar(rule.question)}"

@@ -21,6 +21,7 @@ class Pair:
         gain_low: Lower bound of the gain, at the comparison's level.
         gain_high: Upper bound of the gain, at the comparison's level.
         doublings: log2 of the larger capacity over the smaller.
+        toll: What the larger level must gain to be worth having (`Question.toll`).
         uncertainty: What is known of how far the gain may be off.
         equal: Whether all differences, at least two, are the same.
     """
@@ -30,6 +31,7 @@ class Pair:
     gain_low: float
     gain_high: float
     doublings: float
+    toll: float
     uncertainty: Uncertainty
     equal: bool = False
 
@@ -108,14 +110,13 @@ def make_pair(
         equal: Whether all differences, at least two, are the same.
     """
     smaller, larger = levels
-    doublings = question.doublings(smaller, larger)
+    doublings, toll = question.doublings(smaller, larger), question.toll(smaller, larger)
     width = uncertainty.half_width(pair_level(question))
     gains = gain - width, gain, gain + width
-    price = question.margin * doublings
-    low, mid, high = (_snap(x - price, rounding) for x in gains)
+    low, mid, high = (_snap(x - toll, rounding) for x in gains)
     least, gain, most = (_snap(x, rounding) for x in gains)
     comparison = Comparison(smaller, larger, replicates, mid, low, high)
-    return Pair(comparison, gain, least, most, doublings, uncertainty, equal)
+    return Pair(comparison, gain, least, most, doublings, toll, uncertainty, equal)
 
 
 def _snap(value: float, rounding: float) -> float:

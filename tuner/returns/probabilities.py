@@ -52,8 +52,8 @@ def level_probabilities(
     worth = sign * means
     if joint.equal is not None:
         worth += _student(rng, *joint.equal, draws)
-    price = [question.margin * question.doublings(bottom, k) / joint.unit for k in joint.levels]
-    chosen = _sufficient(worth - np.asarray(price))
+    tolls = [question.toll(bottom, k) / joint.unit for k in joint.levels]
+    chosen = _sufficient(worth - np.asarray(tolls))
     chances = np.bincount(chosen, minlength=len(joint.levels)) / draws
     return dict(zip(joint.levels, chances.tolist(), strict=True))
 

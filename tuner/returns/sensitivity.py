@@ -24,8 +24,8 @@ def sensitivity(
     """Returns a note for whatever flips the verdict.
 
     It is taken again with the largest measured level left out, with each replicate left
-    out, and with the margin halved and doubled. Exploratory: a verdict that survives isn't
-    truer for it, and one that doesn't isn't wrong; the reader should know.
+    out, and with the margin, or the price, halved and doubled. Exploratory: a verdict that
+    survives isn't truer for it, and one that doesn't isn't wrong; the reader should know.
 
     Args:
         question: What is asked.
@@ -101,9 +101,9 @@ def _any_of(which: Sequence[str], total: int, noun: str) -> str:
 def _other_margins(question: Question, evidence: Evidence, verdict: Verdict) -> list[str]:
     notes = []
     for how, factor in (("half", 0.5), ("twice", 2.0)):
-        other = assess_evidence(
-            replace(question, margin=factor * question.margin), evidence
-        ).verdict
-        if question.margin > 0 and other.answer != verdict.answer:
-            notes.append(f"at {how} the margin the verdict would be {words.answer(other)}")
+        asked = replace(question, margin=factor * question.margin, price=factor * question.price)
+        other = assess_evidence(asked, evidence).verdict
+        if (question.price or question.margin) and other.answer != verdict.answer:
+            bar = words.bar(question)
+            notes.append(f"at {how} the {bar} the verdict would be {words.answer(other)}")
     return notes

@@ -1,8 +1,10 @@
 """Which level suffices: the one rule that the climb, the verdict and simulations share.
 
 With score μ_k (higher better) at capacity c_k, U_k = μ_k − δ·log2(c_k) is what a
-level is worth after paying the margin δ for each doubling. Level k suffices
-where U_j < U_k for every measured j > k; the answer is the smallest such k.
+level is worth after paying the margin δ for each doubling. With a price p on what
+levels cost, U_k = μ_k − p·cost_k: a larger level that costs less is then worth more
+even where it gains nothing. Level k suffices where U_j < U_k for every measured
+j > k; the answer is the smallest such k.
 """
 
 from __future__ import annotations
@@ -112,9 +114,10 @@ class Sufficiency:
         """Returns the margin above which every larger measured level is shown to be worth less.
 
         Exploratory: a margin that is chosen after looking has no error rate. None
-        where too few larger levels are measured or one isn't bounded.
+        where too few larger levels are measured or one isn't bounded, and at a price:
+        no margin per doubling has a say there.
         """
-        if not self.patient(level):
+        if self.question.price or not self.patient(level):
             return None
         least = max([0.0, *(p.gain_high / p.doublings for p in self.above(level))])
         return least if math.isfinite(least) else None

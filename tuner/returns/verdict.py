@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tuner.curve import Verdict, VerdictOutcome
+from tuner.curve import Question, Verdict, VerdictOutcome
 from tuner.returns import words
 from tuner.returns.missing import missing
 from tuner.returns.pairs import Pair
@@ -48,11 +48,16 @@ def _plateaued(rule: Sufficiency, level: float) -> str:
     question = rule.question
     pair = _closest(rule.above(level))
     return (
-        f"{level} suffices: no larger measured level gains {words.number(question.margin)} "
-        f"{question.metric} per doubling over it ({pair.comparison.larger}: "
-        f"{words.number(pair.gain, '+')} for {words.doublings(pair)}, "
-        f"at most {words.number(pair.gain_high, '+')}){_smaller(rule, level)}"
+        f"{level} suffices: no larger measured level gains {words.rate(question)} over it "
+        f"({pair.comparison.larger}: {words.number(pair.gain, '+')} for "
+        f"{words.step(pair, question)}, at most {words.number(pair.gain_high, '+')}"
+        f"{_priced(pair, question)}){_smaller(rule, level)}"
     )
+
+
+def _priced(pair: Pair, question: Question) -> str:
+    """Says what a step's price comes to; a margin per doubling is multiplied in the head."""
+    return f" where {words.toll(pair)} is enough" if question.price else ""
 
 
 def _declining(rule: Sufficiency, level: float, worse: Pair) -> str:
@@ -76,9 +81,9 @@ def _rising(rule: Sufficiency) -> str:
     pair = min(best, key=lambda p: p.comparison.low)
     return (
         f"still rising at {rule.levels[-1]}, the largest level: over every smaller one a larger "
-        f"one gains more than {words.number(question.margin)} {question.metric} per doubling "
+        f"one gains more than {words.rate(question)} "
         f"(closest, over {pair.comparison.smaller}: {words.gained(pair, question)}, "
-        f"at least {words.number(pair.gain_low, '+')})"
+        f"at least {words.number(pair.gain_low, '+')}{_priced(pair, question)})"
     )
 
 
@@ -120,7 +125,7 @@ def _may_be_worth(pair: Pair, rule: Sufficiency) -> str:
         return f"too few replicates bound what {c.larger} gains over it ({c.replicates})"
     return (
         f"{c.larger} may be worth having: it {words.gained(pair, question).split(' ', 1)[1]}, "
-        f"at most {words.number(pair.gain_high, '+')} where {words.price(pair, question)} is enough"
+        f"at most {words.number(pair.gain_high, '+')} where {words.toll(pair)} is enough"
     )
 
 
@@ -130,5 +135,5 @@ def _at_least(pair: Pair, rule: Sufficiency) -> str:
         return f"too few replicates bound what {c.larger} gains ({c.replicates})"
     return (
         f"{words.gained(pair, question)}, at least {words.number(pair.gain_low, '+')} "
-        f"where {words.price(pair, question)} is enough"
+        f"where {words.toll(pair)} is enough"
     )

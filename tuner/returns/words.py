@@ -35,15 +35,37 @@ def doublings(pair: Pair) -> str:
     return f"{text} doubling" if text == "1" else f"{text} doublings"
 
 
+def step(pair: Pair, question: Question) -> str:
+    """Returns what the larger level takes: "2 doublings"; at a price "3.1 more device-hours"."""
+    if not question.price:
+        return doublings(pair)
+    more = pair.toll / question.price / question.cost_unit.size
+    return f"{number(abs(more))} {'fewer' if more < 0 else 'more'} {question.cost_unit.name}"
+
+
+def bar(question: Question) -> str:
+    """Returns what a gain is held against: "margin" or "price"."""
+    return "price" if question.price else "margin"
+
+
+def rate(question: Question) -> str:
+    """Returns the margin, "0.02 error per doubling", or the price, "0.01 error per 40 hours"."""
+    if not question.price:
+        return f"{number(question.margin)} {question.metric} per doubling"
+    unit = question.cost_unit
+    gain = number(question.price * unit.size * unit.quoted)
+    return f"{gain} {question.metric} per {number(unit.quoted)} {unit.name}"
+
+
 def gained(pair: Pair, question: Question) -> str:
     """Returns what the larger level gains, such as "64 gains +0.008 brier for 2 doublings"."""
     gain = number(pair.gain, "+")
-    return f"{pair.comparison.larger} gains {gain} {question.metric} for {doublings(pair)}"
+    return f"{pair.comparison.larger} gains {gain} {question.metric} for {step(pair, question)}"
 
 
-def price(pair: Pair, question: Question) -> str:
+def toll(pair: Pair) -> str:
     """Returns the gain from which the larger level is worth having."""
-    return number(question.margin * pair.doublings)
+    return number(pair.toll)
 
 
 def answer(verdict: Verdict) -> str:

@@ -186,7 +186,9 @@ class CurveLevel(_message.Message):
     low: _builtins.float
     high: _builtins.float
     margin_supported: _builtins.float
-    """The least margin at which this level would plateau; absent where none."""
+    """The least margin at which this level would plateau; absent where none, and
+    at a price.
+    """
     standalone_device_seconds: _builtins.float
     """Mean device-seconds of this level alone."""
     billed_device_seconds: _builtins.float
@@ -553,6 +555,8 @@ class Curve(_message.Message):
     NEXT_DOUBLING_FIELD_NUMBER: _builtins.int
     COSTS_FIELD_NUMBER: _builtins.int
     KNEE_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    WORTH_FIELD_NUMBER: _builtins.int
     search: _builtins.str
     learner: _builtins.str
     axis: _builtins.str
@@ -576,6 +580,12 @@ class Curve(_message.Message):
     """What is doubled; empty where it is the level."""
     knee: _builtins.float
     """Where the curve bends, for the eye and not the verdict."""
+    price: _builtins.float
+    """What a device-second must gain, in the metric's units; 0 where the margin
+    per doubling decides.
+    """
+    worth: _builtins.str
+    """The price in words, such as "0.01 error per 40 device-hours"."""
     @_builtins.property
     def levels(self) -> _containers.RepeatedCompositeFieldContainer[Global___CurveLevel]: ...
     @_builtins.property
@@ -627,10 +637,12 @@ class Curve(_message.Message):
         next_doubling: Global___NextDoubling | None = ...,
         costs: Global___Costs | None = ...,
         knee: _builtins.float | None = ...,
+        price: _builtins.float = ...,
+        worth: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_knee", b"_knee", "_level_probabilities", b"_level_probabilities", "_next_doubling", b"_next_doubling", "_verdict", b"_verdict", "costs", b"costs", "knee", b"knee", "level_probabilities", b"level_probabilities", "needed", b"needed", "next_doubling", b"next_doubling", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_knee", b"_knee", "_level_probabilities", b"_level_probabilities", "_next_doubling", b"_next_doubling", "_verdict", b"_verdict", "alpha", b"alpha", "analysis_version", b"analysis_version", "axis", b"axis", "baseline", b"baseline", "comparisons", b"comparisons", "costs", b"costs", "design", b"design", "direction", b"direction", "knee", b"knee", "learner", b"learner", "level_probabilities", b"level_probabilities", "levels", b"levels", "margin", b"margin", "metric", b"metric", "needed", b"needed", "next_doubling", b"next_doubling", "notes", b"notes", "per", b"per", "search", b"search", "sequence", b"sequence", "state", b"state", "state_reason", b"state_reason", "unmeasured", b"unmeasured", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_knee", b"_knee", "_level_probabilities", b"_level_probabilities", "_next_doubling", b"_next_doubling", "_verdict", b"_verdict", "alpha", b"alpha", "analysis_version", b"analysis_version", "axis", b"axis", "baseline", b"baseline", "comparisons", b"comparisons", "costs", b"costs", "design", b"design", "direction", b"direction", "knee", b"knee", "learner", b"learner", "level_probabilities", b"level_probabilities", "levels", b"levels", "margin", b"margin", "metric", b"metric", "needed", b"needed", "next_doubling", b"next_doubling", "notes", b"notes", "per", b"per", "price", b"price", "search", b"search", "sequence", b"sequence", "state", b"state", "state_reason", b"state_reason", "unmeasured", b"unmeasured", "verdict", b"verdict", "worth", b"worth"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__knee: _TypeAlias = _typing.Literal["knee"]  # noqa: Y015
     _WhichOneofArgType__knee: _TypeAlias = _typing.Literal["_knee", b"_knee"]  # noqa: Y015

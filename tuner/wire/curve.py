@@ -64,6 +64,8 @@ def curve_to_wire(curve: Curve) -> pb.Curve:
         next_doubling=None if following is None else steps.next_doubling_to_wire(following),
         costs=steps.costs_to_wire(curve.costs),
         knee=curve.knee,
+        price=curve.price,
+        worth=curve.worth,
     )
 
 
@@ -129,6 +131,8 @@ def curve_from_wire(message: pb.Curve) -> Curve:
         needed=steps.needed_from_wire(message.needed),
         next_doubling=following,
         costs=steps.costs_from_wire(message.costs),
+        price=message.price,
+        worth=message.worth,
         **steps.present(message, ("knee",)),
     )
 
