@@ -16,6 +16,7 @@ from tuner.returns.composition import Facts, Pricing, compose
 from tuner.returns.evidence import Replicates
 from tuner.returns.failures import verdict_depends
 from tuner.returns.rows import LevelRows, completed_scores, distinct, measured_rows
+from tuner.returns.runner_up import hangs_on_tuning
 from tuner.returns.sensitivity import sensitivity
 from tuner.returns.unpriced import assess_if_priced, costless
 
@@ -67,6 +68,7 @@ def curve(
         notes += verdict_depends(question, evidence, np.array(marks, dtype=bool), look.verdict)
         if state not in (SearchState.PENDING, SearchState.RUNNING):
             notes += sensitivity(question, evidence, look.verdict)
+    notes += hangs_on_tuning(question, rows, measuring)
     facts: dict[float, Facts] = {
         level: _facts(measuring.get(level), billed.get(level, 0.0))
         for level in set(measuring) | set(billed)
@@ -103,12 +105,21 @@ def _notes(
     for row in rows:
         if row.phase is Phase.MEASURING:
             settings.setdefault(row.level, set()).add(row.setting)
+    shown = {
+        level: {m.setting for m in (*chosen.completed.values(), *chosen.failed.values())}
+        for level, chosen in measuring.items()
+    }
+    if any(len(some) > 1 for some in shown.values()):
+        notes.append(
+            "replicates were tuned anew, each for itself: what is said of a level is said of it as "
+            "tuned, and not of one setting"
+        )
     for level in sorted(measuring):
         chosen = measuring[level]
-        if len(settings[level]) > 1:
+        if settings[level] != shown[level]:
             notes.append(
                 f"level {level}: {len(settings[level])} settings were measured; the curve shows "
-                f"the one with most replicates ({len(chosen.completed) + len(chosen.failed)})"
+                f"the winner's {len(chosen.completed) + len(chosen.failed)} replicates"
             )
         if chosen.failed:
             notes.append(f"level {level}: {_failed(question, chosen)}")
