@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from benchmarks import fooling
 from tuner.errors import TunerError
 from tuner.returns.bounds import mixture_multiplier
-from tuner.spec import BlobFile, JobSpec, Search
+from tuner.spec import BlobFile, JobSpec, Search, Worth
 from tuner.v1 import runner_service_pb2, tuner_service_pb2
 
 ROOT = Path(__file__).parents[1]
@@ -37,7 +37,11 @@ def rows(text: str, columns: int) -> list[list[str]]:
 
 def fields(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Yields every field of a model and of the models in it, by its path."""
-    inner = {"searches": ("searches[]", Search), "files": ("files[]", BlobFile)}
+    inner = {
+        "searches": ("searches[]", Search),
+        "files": ("files[]", BlobFile),
+        "worth": ("worth", Worth),
+    }
     for name, field in model.model_fields.items():
         yield before + name, field
         part = field.annotation

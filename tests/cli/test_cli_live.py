@@ -6,6 +6,7 @@ import pty
 import subprocess
 import sys
 
+import pytest
 from coordinator_double import make_curves, make_events, make_spec
 from rich.console import Console
 
@@ -56,6 +57,17 @@ def test_a_decision_says_where_a_search_is_and_what_is_promised():
     assert (line.level, line.phase, line.promised) == (2, "measuring", 6)
     line.state = SearchState.RUNNING
     assert "measuring 2" in drawn(board)
+
+
+@pytest.mark.parametrize(
+    ("phase", "told"),
+    [(Phase.TUNING, "tuning"), (Phase.MEASURING, "measuring"), (Phase.RUNNER_UP, "runner-up")],
+)
+def test_every_phase_has_a_name_for_people(phase, told):
+    board = make_board()
+    packet = Packet("p", phase, ((),), (4,), (0,))
+    list(board.fold(_event(PlanStep("cnn/depth", 1, StepKind.MEASURE, ".", "c", (packet,)))))
+    assert board.searches["cnn/depth"].phase == told
 
 
 def test_a_failed_replicate_is_told():

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 from coordinator_harness import AUTH, House, Runner, a_step, refusal
 
+from tuner.curve import Curve, VerdictOutcome
 from tuner.errors import Status
 from tuner.record import Conclusion, Measurement, Phase
 from tuner.spec import Search
@@ -214,6 +215,116 @@ async def test_curves_follow_the_record(house: House) -> None:
     assert curve_from_wire(after[0]).at(8).replicates == 1
     assert after[1].state == returns_pb2.SEARCH_STATE_FAILED
     assert after[1].state_reason == "that is that"
+
+
+async def priced(house: House, *levels: int) -> tuple[pb.Job, Runner]:
+    """A job at a price, each level a tenth of the error below it, with six replicates."""
+    job = await house.create(searches=TWO, worth={"gain": 0.01, "device_hours": 40})
+    runner = await house.enrol(job.name)
+    await runner.record(
+        *(
+            runner.row(level, i, 0.1**place + 1e-4 * ((3 * i + level) % 5), search=search.key)
+            for search in TWO
+            for place, level in enumerate(levels)
+            for i in range(6)
+        )
+    )
+    return job, runner
+
+
+async def curves_of(house: House, job: pb.Job) -> dict[str, Curve]:
+    request = pb.ListCurvesRequest(parent=job.name)
+    answer = await house.stub.ListCurves(request, metadata=AUTH)
+    return {message.search: curve_from_wire(message) for message in answer.curves}
+
+
+async def test_a_priced_curve_takes_the_costs_that_its_last_step_fixed(house: House) -> None:
+    job, runner = await priced(house, 1, 2, 4)
+    search = "simulated/trees"
+    # What 1e-3 is worth at this price, and far more than .1 is.
+    cheap, dear = 4 * 3600.0, 4e7
+    await runner.step(replace(a_step(search, 1), costs=((1, 1.0), (2, dear), (4, 2 * dear))))
+    first = (await curves_of(house, job))[search]
+    assert first.verdict is not None
+    assert first.verdict.answer == (VerdictOutcome.PLATEAUED, 1)
+    await runner.step(replace(a_step(search, 2), costs=((1, 1.0), (2, 2.0), (4, cheap))))
+    # Steps that fix none leave standing what was fixed.
+    await runner.step(a_step(search, 3))
+    last = (await curves_of(house, job))[search]
+    assert last.verdict is not None
+    assert last.verdict.answer == (VerdictOutcome.RISING, None)
+    assert last.worth == "0.01 error per 40 device-hours"
+    assert last.worth in last.verdict.reason
+
+
+async def test_a_priced_curve_without_costs_shows_scores_and_no_verdict(house: House) -> None:
+    job, runner = await priced(house, 1, 2, 4)
+    await runner.step(replace(a_step("simulated/trees", 1), costs=((1, 1.0), (2, 2.0))))
+    found = await curves_of(house, job)
+    for search, lacking in (("simulated/depth", "1, 2 and 4"), ("simulated/trees", "4")):
+        curve = found[search]
+        assert [level.replicates for level in curve.levels] == [6, 6, 6]
+        assert curve.at(2).score == pytest.approx(0.1, abs=0.001)
+        assert curve.at(2).gain is not None
+        assert curve.verdict is not None
+        assert curve.verdict.outcome is VerdictOutcome.INCONCLUSIVE
+        assert curve.verdict.not_excluded == (1, 2, 4)
+        assert f"{lacking} cost isn't known yet" in curve.verdict.reason
+        assert curve.comparisons == ()
+    request = pb.CompareSearchesRequest(parent=job.name)
+    answer = await house.stub.CompareSearches(request, metadata=AUTH)
+    assert not answer.HasField("comparison")
+
+
+async def test_priced_searches_are_compared_at_the_levels_that_their_costs_leave(
+    house: House,
+) -> None:
+    job, runner = await priced(house, 1, 2, 4)
+    for search, dear in (("simulated/depth", 1e9), ("simulated/trees", 1.0)):
+        costs = ((1, 1.0), (2, 2 * dear), (4, 3 * dear))
+        await runner.step(replace(a_step(search, 1), costs=costs))
+    request = pb.CompareSearchesRequest(parent=job.name)
+    answer = await house.stub.CompareSearches(request, metadata=AUTH)
+    found = comparison_from_wire(answer.comparison)
+    assert {c.search: c.level for c in found.contenders} == {
+        "simulated/depth": 1,
+        "simulated/trees": 4,
+    }
+
+
+@pytest.mark.parametrize(
+    ("costs", "field"),
+    [
+        (((1, 1.0), (2, float("nan"))), "step.costs[1].device_seconds"),
+        (((1, float("inf")),), "step.costs[0].device_seconds"),
+        (((1, -1.0),), "step.costs[0].device_seconds"),
+        (((1, 1.0), (1, 2.0)), "step.costs[1].level"),
+        (((2, 1.0), (1, 2.0)), "step.costs[1].level"),
+    ],
+)
+async def test_a_step_whose_costs_no_curve_could_be_judged_by_is_refused(
+    house: House, costs: tuple[tuple[int, float], ...], field: str
+) -> None:
+    job = await house.create(searches=TWO)
+    runner = await house.enrol(job.name)
+    error = await refusal(runner.step(replace(a_step(), costs=costs)))
+    assert [v.field for v in error.violations] == [field]
+    assert await runner.step(a_step()) is False
+
+
+async def test_a_runner_up_is_billed_and_is_no_measured_trial(house: House) -> None:
+    job, runner, _ = await recorded(house)
+    second = [runner.row(2, i, 0.5, rate=0.1, phase=Phase.RUNNER_UP) for i in range(4)]
+    before = (await curves_of(house, job))["simulated/depth"]
+    await runner.record(*second)
+    after = (await curves_of(house, job))["simulated/depth"]
+    assert after.at(2).billed_device_seconds == before.at(2).billed_device_seconds + 4 * 0.5
+    assert (after.at(2).score, after.verdict) == (before.at(2).score, before.verdict)
+    assert any("hangs on tuning" in note for note in after.notes)
+    answer = await house.stub.ListTrials(pb.ListTrialsRequest(parent=job.name), metadata=AUTH)
+    (trial,) = [t for t in answer.trials if second[0].id in {m.id for m in t.measurements}]
+    assert not trial.measured
+    assert len(trial.measurements) == 2 + 4
 
 
 async def test_searches_are_compared_only_on_what_is_measured(house: House) -> None:

@@ -44,6 +44,11 @@ def test_names_and_values_can_not_run_into_each_other():
     )
 
 
+def test_what_a_measurement_is_for_is_part_of_its_id():
+    """A candidate may be tuned and then measured as a runner-up: its rows stay apart."""
+    assert len({measurement_id(JOB, "s", phase, 1, (), 0) for phase in Phase}) == len(Phase) == 3
+
+
 def test_the_order_in_which_hyperparameters_are_given_is_no_part_of_the_id():
     assert make_setting({"a": 1, "b": 2}) == make_setting({"b": 2, "a": 1})
 

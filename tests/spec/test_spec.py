@@ -93,6 +93,18 @@ def test_python_yaml_and_json_give_the_same_spec(tmp_path):
             "must be below high",
         ),
         (with_search(space={"dropout": {"low": 0.5}}), "searches[0].space.dropout", "choices"),
+        ({**SHORTEST, "tuning": {"race": 3, "retune": True}}, "tuning.race", "leave one of the"),
+        ({**SHORTEST, "tuning": {"race": 0}}, "tuning.race", "greater than or equal to 1"),
+        ({**SHORTEST, "tuning": {"race": 101}}, "tuning.race", "less than or equal to 100"),
+        ({**SHORTEST, "tuning": {"retune": 7}}, "tuning.retune", "boolean"),
+        ({**SHORTEST, "budget": {"trials": 0}}, "budget.trials", "greater than or equal to 1"),
+        ({**SHORTEST, "budget": {"trials": 1.5}}, "budget.trials", "integer"),
+        ({**SHORTEST, "resources": {"fuse": 0}}, "resources.fuse", "greater than or equal to 1"),
+        ({**SHORTEST, "resources": {"fuse": 1025}}, "resources.fuse", "or equal to 1024"),
+        ({**SHORTEST, "worth": {"gain": 0.01}}, "worth.device_hours", "missing"),
+        ({**SHORTEST, "worth": {"gain": 0, "device_hours": 1}}, "worth.gain", "greater than"),
+        ({**SHORTEST, "worth": {"gain": 1, "device_hours": -1}}, "worth.device_hours", "greater"),
+        ({**SHORTEST, "worth": 40}, "worth", "dictionary"),
         (
             {**SHORTEST, "measuring": {"min_replicates": 9, "max_replicates": 4}},
             "measuring",
@@ -143,6 +155,23 @@ def test_the_jobs_metric_goes_to_searches_that_name_none():
     )
     assert [s.metric for s in spec.searches] == ["log_loss", "accuracy"]
     assert [s.direction for s in spec.searches] == ["minimize", "maximize"]
+
+
+def test_a_price_on_device_time_reaches_every_search_and_the_baseline():
+    priced = JobSpec.parse({**SHORTEST, "worth": {"gain": 0.01, "device_hours": 40}})
+    for search in priced.all_searches():
+        question = priced.question(search.key)
+        assert question.price == pytest.approx(0.01 / (40 * 3600))
+        assert (question.cost_unit.name, question.cost_unit.quoted) == ("device-hours", 40)
+        assert question.costs == ()
+    assert JobSpec.parse(SHORTEST).question("forest/trees").price == 0
+
+
+@given(st.floats(1e-12, 1e6), st.floats(1e-9, 1e9))
+def test_every_price_that_is_taken_is_one(gain, hours):
+    """None is so small that it counts as nothing, for the margin would then decide."""
+    spec = JobSpec.parse({**SHORTEST, "worth": {"gain": gain, "device_hours": hours}})
+    assert 0 < spec.question("forest/trees").price < float("inf")
 
 
 def test_an_explicit_search_of_the_baseline_is_not_run_twice():

@@ -60,6 +60,15 @@ def test_tuning_and_measuring_score_on_different_examples():
     assert tuned[0].id != measured[0].id
 
 
+def test_a_runner_up_is_measured_like_a_winner():
+    """The same fold and seed: the differences of the two are paired."""
+    winner = run(task("forest", "trees", (4,)))
+    second = run(task("forest", "trees", (4,), Phase.RUNNER_UP))
+    assert [m.scores for m in second] == [m.scores for m in winner]
+    assert not {m.id for m in second} & {m.id for m in winner}
+    assert {m.phase for m in second} == {Phase.RUNNER_UP}
+
+
 def test_the_bill_is_the_reserved_share_of_the_device():
     rows = run(task("simulated", "depth", (1,), seconds=0.2), gpus=0.25)
     assert sum(m.billed_device_seconds for m in rows) == pytest.approx(0.25 * 0.4, rel=0.3)

@@ -131,18 +131,37 @@ def test_comparisons_of_learners_come_back_the_same(value):
                     "key": "wide",
                 }
             ],
-            "tuning": {"trials": 3, "generation": 1, "sampler": "gp"},
+            "tuning": {"trials": 3, "generation": 1, "sampler": "gp", "retune": True},
             "measuring": {"min_replicates": 5, "max_replicates": 6, "batch": 1},
-            "resources": {"cpus": 2, "gpus": 0.5, "threads": 2, "slots": 3},
-            "budget": {"device_hours": 1.5, "wall_clock_hours": 2},
+            "resources": {"cpus": 2, "gpus": 0.5, "threads": 2, "slots": 3, "fuse": 8},
+            "budget": {"device_hours": 1.5, "wall_clock_hours": 2, "trials": 60},
+            "worth": {"gain": 0.01, "device_hours": 40},
             "baseline": None,
         },
+        {"dataset": "digits", "searches": [{"learner": "cnn"}], "tuning": {"race": 3}},
     ],
 )
 def test_specs_come_back_the_same(data):
     spec = JobSpec.parse(data)
     message = spec_pb2.JobSpec.FromString(spec_to_wire(spec).SerializeToString())
     assert spec_from_wire(message) == spec
+
+
+def test_a_spec_of_an_older_client_takes_the_defaults_of_what_it_does_not_know():
+    spec = JobSpec.parse({"dataset": "digits", "searches": [{"learner": "cnn"}]})
+    message = spec_to_wire(spec)
+    message.tuning.ClearField("race")
+    message.resources.ClearField("fuse")
+    assert not message.HasField("worth")
+    assert spec_from_wire(message) == spec
+
+
+def test_half_a_price_is_refused_with_the_field_it_lacks():
+    message = spec_to_wire(JobSpec.parse({"dataset": "digits", "searches": [{"learner": "cnn"}]}))
+    message.worth.gain = 0.01
+    with pytest.raises(TunerError) as caught:
+        spec_from_wire(message)
+    assert [v.field for v in caught.value.violations] == ["worth.device_hours"]
 
 
 def test_an_empty_message_is_refused_with_the_fields_it_lacks():

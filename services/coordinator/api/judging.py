@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from services.coordinator.store.rows import JobRow
 from tuner.errors import TunerError, Violation, invalid
-from tuner.record import Measurement, PacketAttempt, measurement_id
+from tuner.record import Measurement, PacketAttempt, PlanStep, measurement_id
 from tuner.v1 import record_pb2
-from tuner.wire.record import measurement_from_wire, packet_attempt_from_wire
+from tuner.wire.record import measurement_from_wire, packet_attempt_from_wire, step_from_wire
 
 _Message = TypeVar("_Message")
 _Row = TypeVar("_Row")
@@ -59,6 +60,24 @@ def judged_attempts(
             )
         attempts.append(a)
     return attempts
+
+
+def judged_step(message: record_pb2.PlanStep) -> PlanStep:
+    """Returns the plan step.
+
+    Raises:
+        TunerError: INVALID_ARGUMENT where it is malformed, or a cost that it fixes is
+            none that a curve could be judged by.
+    """
+    step = _within("step", step_from_wire, message)
+    for index, (level, cost) in enumerate(step.costs):
+        field = f"step.costs[{index}]"
+        if not 0 <= cost < math.inf:
+            problem = f"{cost} is no cost; give a finite number of seconds, 0 or more"
+            raise invalid(f"{field}.device_seconds", problem)
+        if index and level <= step.costs[index - 1][0]:
+            raise invalid(f"{field}.level", f"{level} stands behind a larger one, or twice")
+    return step
 
 
 def _within(field: str, convert: Callable[[_Message], _Row], message: _Message) -> _Row:

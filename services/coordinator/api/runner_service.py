@@ -17,7 +17,7 @@ import structlog
 from services.coordinator.api.assignment import assignment
 from services.coordinator.api.blobs import hand_out
 from services.coordinator.api.interceptor import Context
-from services.coordinator.api.judging import judged_attempts, judged_measurements
+from services.coordinator.api.judging import judged_attempts, judged_measurements, judged_step
 from services.coordinator.core import Core
 from services.coordinator.endings import Ended, ending, unfinished
 from services.coordinator.secret import hashed, new_secret
@@ -28,7 +28,7 @@ from tuner.jobs import JobState
 from tuner.v1 import runner_service_pb2 as pb
 from tuner.v1.runner_service_pb2_grpc import RunnerServiceServicer
 from tuner.wire.names import JobName
-from tuner.wire.record import enum_from_wire, step_from_wire
+from tuner.wire.record import enum_from_wire
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +81,7 @@ class RunnerService(RunnerServiceServicer):
     ) -> pb.CommitPlanStepResponse:
         """Answers CommitPlanStep."""
         name, attempt = JobName.parse(request.attempt.job), request.attempt
-        step = step_from_wire(request.step)
+        step = judged_step(request.step)
         try:
             existed = await asyncio.to_thread(
                 self._store.commit_step, name, attempt.attempt, attempt.epoch, step

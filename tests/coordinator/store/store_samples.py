@@ -118,7 +118,10 @@ def a_step(number: int = 1, search: str = TREES, decision: str = "try four") -> 
     setting = make_setting({"rate": 0.1, "wide": False})
     packet = Packet(f"{search}:{number}:0", Phase.TUNING, (setting,), (1, 4), (0, 1))
     look = Look(3, "ab" * 32, (Comparison(1, 4, 2, 0.5, float("-inf"), float("inf")),))
-    return PlanStep(search, number, StepKind.TUNE, decision, "climb/1", (packet,), look)
+    costs = ((1, 2.5), (4, 9.75))
+    return PlanStep(
+        search, number, StepKind.TUNE, decision, "climb/1", (packet,), look, costs=costs
+    )
 
 
 def a_conclusion(

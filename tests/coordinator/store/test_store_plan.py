@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from store_samples import DEPTH, TREES, a_conclusion, a_running_job, a_step, log_of
 
 from services.coordinator.store import SqlStore
+from services.coordinator.store.codec import pack, unpack
 from services.coordinator.store.errors import AlreadyExistsError, NotFoundError, WrongStateError
 from tuner.curve import SearchState
 from tuner.jobs import SearchStateChanged
@@ -27,6 +30,23 @@ def test_steps_come_back_whole_in_the_order_of_their_commits(store: SqlStore) ->
     assert store.plan(job.name) == steps
     assert store.plan(job.name, TREES) == [steps[0], steps[2], steps[3]]
     assert store.plan(job.name, "nothing") == []
+
+
+def test_a_step_that_fixed_no_costs_is_read_as_one_that_did_not(store: SqlStore) -> None:
+    """Steps of an older version say nothing of costs."""
+    job = a_running_job(store)
+    old = replace(a_step(1), costs=())
+    kind, data = pack(old)
+    store.commit_step(*job.caller, old)
+    assert store.plan(job.name) == [old]
+    assert unpack(kind, data) == old
+
+
+def test_the_costs_of_a_step_are_part_of_it(store: SqlStore) -> None:
+    job = a_running_job(store)
+    store.commit_step(*job.caller, a_step(1))
+    with pytest.raises(AlreadyExistsError, match="another step 1"):
+        store.commit_step(*job.caller, replace(a_step(1), costs=((1, 2.5), (4, 9.8))))
 
 
 def test_a_search_runs_with_its_first_step_and_ends_with_its_conclusion(store: SqlStore) -> None:

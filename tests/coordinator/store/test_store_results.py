@@ -32,11 +32,12 @@ def test_rows_come_back_whole_with_their_record_time(store: SqlStore) -> None:
         a_measurement(job.name, 1),
         a_measurement(job.name, 2, outcome=Outcome.DIVERGED, scores={}, error="loss: nan \0"),
         a_measurement(job.name, 3, search=DEPTH, phase=Phase.MEASURING, setting=(), replicate=7),
+        a_measurement(job.name, 4, phase=Phase.RUNNER_UP),
     ]
-    assert store.record(*job.caller, rows, []) == Recorded(3, 0, 0)
+    assert store.record(*job.caller, rows, []) == Recorded(4, 0, 0)
     found, position = store.measurements(job.name)
     assert [replace(m, record_time=None) for m in found] == rows
-    events = log_of(store, job.name)[-3:]
+    events = log_of(store, job.name)[-4:]
     assert [event.what for event in events] == found
     assert {m.record_time for m in found} == {events[0].time}
     assert position == events[-1].sequence
