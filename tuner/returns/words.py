@@ -40,7 +40,8 @@ def step(pair: Pair, question: Question) -> str:
     if not question.price:
         return doublings(pair)
     more = pair.toll / question.price / question.cost_unit.size
-    return f"{number(abs(more))} {'fewer' if more < 0 else 'more'} {question.cost_unit.name}"
+    amount, which = number(abs(more)), "fewer" if more < 0 else "more"
+    return f"{amount} {which} {_unit(question, amount)}"
 
 
 def bar(question: Question) -> str:
@@ -53,8 +54,15 @@ def rate(question: Question) -> str:
     if not question.price:
         return f"{number(question.margin)} {question.metric} per doubling"
     unit = question.cost_unit
-    gain = number(question.price * unit.size * unit.quoted)
-    return f"{gain} {question.metric} per {number(unit.quoted)} {unit.name}"
+    gain, amount = number(question.price * unit.size * unit.quoted), number(unit.quoted)
+    cost = _unit(question, amount) if amount == "1" else f"{amount} {unit.name}"
+    return f"{gain} {question.metric} per {cost}"
+
+
+def _unit(question: Question, amount: str) -> str:
+    """Returns what costs are counted in; of a table's column only plain words have a singular."""
+    name = question.cost_unit.name
+    return name[:-1] if amount == "1" and name.endswith(("hours", "seconds")) else name
 
 
 def gained(pair: Pair, question: Question) -> str:
