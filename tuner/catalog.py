@@ -96,6 +96,9 @@ class Learner:
             bears the name of the searched axis gives way to it.
         baseline: Whether it is cheap enough to run beside every job.
         listed: Whether `tuner learners` shows it.
+        fused: Hyperparameters in which the members of one batched model may differ,
+            beside their replicates; empty where it can't train several as one. What
+            plans packets reads it here: it isn't told over the wire.
     """
 
     name: str
@@ -104,6 +107,7 @@ class Learner:
     hyperparameters: Mapping[str, Hyperparameter] = field(default_factory=dict)
     baseline: bool = False
     listed: bool = True
+    fused: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises ValueError where a hyperparameter scales with what has no reference."""
@@ -283,6 +287,7 @@ LEARNERS: Mapping[str, Learner] = _by_name(
                 8, 4096, 64, log=True, integer=True, tuned=False, description="examples a step"
             ),
         },
+        fused=("learning_rate", "weight_decay", "dropout"),
     ),
     Learner(
         "simulated",

@@ -49,6 +49,7 @@ class TestCnnDepth(Registered):
     levels = (1, 3)
     quick: ClassVar = {"epochs": 2, "filters": 2, "batch_size": 16}
     failing = ({"learning_rate": 1e30}, Outcome.DIVERGED)
+    tolerance = 1e-4
 
 
 class TestCnnFilters(TestCnnDepth):

@@ -46,7 +46,7 @@ class Result:
             2,000 of them; None where it did not complete.
         parameters: Fitted parameters (a forest: nodes).
         standalone_seconds: What this level costs alone, in seconds: nested
-            levels cumulate up to their level.
+            levels cumulate up to their level; of fused members it is calibrated.
         error: Why it did not complete.
         scores: Scores where the learner knows them without predictions (the
             simulated one); metrics not in it are taken from probabilities.
@@ -68,6 +68,11 @@ class Learner(Protocol):
     A learner is deterministic on the CPU: the same member on the same fold gives
     the same probabilities bit for bit, whatever else is in the packet and
     whatever ran before in the process. It never touches global random state.
+
+    One that the catalog says can fuse trains members of one shape as one batched
+    model. Then the same packet gives the same bits, and a member that comes in
+    another packet, or alone, gives the same probabilities to the tolerance that its
+    conformance suite states. A member alone with its shape is as if nothing fused.
     """
 
     name: ClassVar[str]

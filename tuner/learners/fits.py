@@ -100,32 +100,41 @@ class LoopingLearner(ABC):
             self._refuse_hopeless(fold, device)
             for fitted in self.fit(axis, dict(setting), levels, fold, device):
                 left.remove(fitted.level)
-                yield Result(
-                    Member(setting, fitted.level, fold.replicate),
-                    Outcome.COMPLETED,
-                    fitted.probabilities,
-                    fitted.train_probabilities,
-                    fitted.parameters,
-                    fitted.standalone_seconds,
-                    scores=fitted.scores,
-                )
+                yield completed(Member(setting, fitted.level, fold.replicate), fitted)
         except Exception as error:  # noqa: BLE001 - whatever a fit raises is its members' outcome
             seconds = time.perf_counter() - start
             for level in left:
-                yield Result(
-                    Member(setting, level, fold.replicate),
-                    outcome_of(error),
-                    standalone_seconds=seconds,
-                    error=describe(error),
-                )
+                yield failed(Member(setting, level, fold.replicate), error, seconds)
 
     def _refuse_hopeless(self, fold: Fold, device: Device) -> None:
         if device.expired():
             raise TimedOutError("the fits before this one")
-        if not len(fold.x) or not len(fold.x_score):
-            raise UnsuitableDataError("the fold has no examples to train on or to score")
-        if problem := self.problem_with(fold.x, fold.classes):
+        if problem := self._problem_of(fold):
             raise UnsuitableDataError(problem)
+
+    def _problem_of(self, fold: Fold) -> str | None:
+        """Says why nothing can be fitted on this fold, or None."""
+        if not len(fold.x) or not len(fold.x_score):
+            return "the fold has no examples to train on or to score"
+        return self.problem_with(fold.x, fold.classes)
+
+
+def completed(member: Member, fitted: Fitted) -> Result:
+    """Returns the result of a member whose fit went well."""
+    return Result(
+        member,
+        Outcome.COMPLETED,
+        fitted.probabilities,
+        fitted.train_probabilities,
+        fitted.parameters,
+        fitted.standalone_seconds,
+        scores=fitted.scores,
+    )
+
+
+def failed(member: Member, error: Exception, seconds: float) -> Result:
+    """Returns the result of a member whose fit raised that, after so many seconds."""
+    return Result(member, outcome_of(error), standalone_seconds=seconds, error=describe(error))
 
 
 def outcome_of(error: Exception) -> Outcome:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import random
-import sys
 import time
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
-
-import numpy as np
 
 from tuner import catalog
 from tuner.catalog import Choice, Value
@@ -20,26 +16,17 @@ from tuner.learners import scoring
 from tuner.learners.base import Device, Learner, Result
 from tuner.record import Member, Outcome, Setting, make_setting
 from tuner.testing.data import tiny_images
+from tuner.testing.probes import (
+    ExpiringDevice,
+    bits,
+    check_probabilities,
+    check_same,
+    draw_globally,
+    global_state,
+)
 
 TRAIN_SCORED = 2_000
 """Most training examples that are scored."""
-
-
-@dataclass(frozen=True)
-class ExpiringDevice(Device):
-    """A device whose deadline passes at a given look at it, so that no clock is raced.
-
-    Attributes:
-        looks: Looks before it has passed.
-    """
-
-    looks: int = 0
-    _seen: list[None] = field(default_factory=list)
-
-    def expired(self) -> bool:
-        """Tells whether the deadline was looked at that often."""
-        self._seen.append(None)
-        return len(self._seen) > self.looks
 
 
 class LearnerConformance(ABC):
@@ -53,6 +40,8 @@ class LearnerConformance(ABC):
         failing: Hyperparameters at which a fit fails, and its outcome.
         costs: Whether a fit at these hyperparameters takes any time.
         looks: Looks at the deadline after which it is made to pass.
+        tolerance: Largest difference that training in a batch may make to a
+            probability; 0, for the last bit, where the learner doesn't fuse.
     """
 
     entry: ClassVar[catalog.Learner]
@@ -62,6 +51,7 @@ class LearnerConformance(ABC):
     failing: ClassVar[tuple[Mapping[str, Value], Outcome] | None] = None
     costs: ClassVar[bool] = True
     looks: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
+    tolerance: ClassVar[float] = 0.0
 
     @abstractmethod
     def make_learner(self) -> Learner:
@@ -98,6 +88,11 @@ class LearnerConformance(ABC):
         assert set(results) == promised, "results and members differ"
         return results
 
+    def alone(self, member: Member) -> Result:
+        """Returns what comes of a member that is all of its packet."""
+        packet = ([member.setting], [member.level], [self.make_fold(member.replicate)])
+        return self.run(*packet)[member]
+
     def test_the_catalog_describes_it(self) -> None:
         """Name and axis are those of the catalog's entry."""
         assert self.make_learner().name == self.entry.name
@@ -120,11 +115,11 @@ class LearnerConformance(ABC):
             if result.probabilities is None:
                 assert set(result.scores) == set(catalog.METRICS)
                 continue
-            _check_probabilities(result.probabilities, len(fold.x_score), fold.classes)
+            check_probabilities(result.probabilities, len(fold.x_score), fold.classes)
             assert set(scoring.scores(result.probabilities, fold.y_score)) == set(catalog.METRICS)
             assert result.train_probabilities is not None
             scored = min(TRAIN_SCORED, len(fold.x))
-            _check_probabilities(result.train_probabilities, scored, fold.classes)
+            check_probabilities(result.train_probabilities, scored, fold.classes)
 
     def test_the_catalogs_ranges_are_taken(self) -> None:
         """At every choice, and at both ends of what is tuned, a fit completes or diverges."""
@@ -156,17 +151,37 @@ class LearnerConformance(ABC):
 
     def test_the_same_packet_gives_the_same_bits(self) -> None:
         """Nothing random follows from anything but the fold's seed."""
-        assert _bits(self.run()) == _bits(self.run())
+        assert bits(self.run()) == bits(self.run())
 
     def test_a_member_is_the_same_alone_as_in_its_packet(self) -> None:
         """Results follow from the member alone: nested levels, packed or reordered ones too."""
         settings = [self.setting(), self.setting(**self._another())]
         folds = [self.make_fold(replicate) for replicate in (2, 0, 1)]
-        together = _bits(self.run(settings, folds=folds))
-        assert together == _bits(self.run(settings[::-1], folds=folds[::-1]))
-        for member in together:
-            alone = self.run([member.setting], [member.level], [self.make_fold(member.replicate)])
-            assert _bits(alone)[member] == together[member], f"{member} differs when alone"
+        together = self.run(settings, folds=folds)
+        reordered = self.run(settings[::-1], folds=folds[::-1])
+        for member, result in together.items():
+            check_same(reordered[member], result, self.tolerance)
+            check_same(self.alone(member), result, self.tolerance)
+
+    def test_what_fuses_trains_as_each_member_would_alone(self) -> None:
+        """One batch of all that fuses, ranges' ends included, gives what fits one by one give."""
+        assert (self.tolerance > 0) == bool(self.entry.fused), "tolerance is for what fuses"
+        assert self.axis not in self.entry.fused
+        settings = [self.setting()]
+        for name in self.entry.fused:
+            known = self.entry.hyperparameters[name]
+            assert isinstance(known, catalog.Number), f"{name} is no number"
+            ends = (known.low, known.high)
+            settings += [self.setting(**{name: _typed(known, end)}) for end in ends]
+        settings = list(dict.fromkeys(settings)) if self.entry.fused else []
+        for member, result in (self.run(settings) if settings else {}).items():
+            check_same(result, self.alone(member), self.tolerance)
+            assert result.standalone_seconds > 0 or not self.costs
+
+    def test_what_shares_a_packet_with_no_other_of_its_shape_is_as_alone(self) -> None:
+        """One setting on one replicate at several levels: the bits of fits one by one."""
+        for member, result in self.run(folds=[self.make_fold(0)]).items():
+            check_same(result, self.alone(member), 0)
 
     def test_a_failure_stays_with_its_member(self) -> None:
         """A setting that fails has its outcome and the reason; its neighbours have results."""
@@ -175,7 +190,7 @@ class LearnerConformance(ABC):
         changes, outcome = self.failing
         bad, good = self.setting(**changes), self.setting()
         results = self.run([bad, good])
-        alone = _bits(self.run([good]))
+        alone = self.run([good])
         for member, result in results.items():
             if member.setting == bad:
                 assert result.outcome is outcome, result.error
@@ -183,17 +198,17 @@ class LearnerConformance(ABC):
                 assert result.probabilities is None
                 assert result.train_probabilities is None
             else:
-                assert _bits({member: result})[member] == alone[member]
+                check_same(result, alone[member], self.tolerance)
 
     def test_broken_data_crashes_its_replicate_alone(self) -> None:
         """Data that no learner can take is that replicate's outcome, and the packet goes on."""
         fold = self.make_fold(0)
         broken = replace(fold, replicate=9, x=fold.x[:0], y=fold.y[:0])
         results = self.run(folds=[broken, fold])
-        alone = _bits(self.run(folds=[fold]))
+        alone = self.run(folds=[fold])
         for member, result in results.items():
             if member.replicate == 0:
-                assert _bits({member: result})[member] == alone[member]
+                check_same(result, alone[member], self.tolerance)
             elif result.outcome is not Outcome.COMPLETED:
                 assert result.error
 
@@ -206,24 +221,24 @@ class LearnerConformance(ABC):
 
     def test_what_was_done_before_the_deadline_counts(self) -> None:
         """Wherever the deadline falls, results before it are whole and the others TIMED_OUT."""
-        undisturbed = _bits(self.run())
+        undisturbed = self.run()
         for looks in self.looks:
             for member, result in self.run(device=ExpiringDevice(looks=looks)).items():
                 if result.outcome is Outcome.COMPLETED:
-                    assert _bits({member: result})[member] == undisturbed[member]
+                    check_same(result, undisturbed[member], self.tolerance)
                 else:
                     assert result.outcome is Outcome.TIMED_OUT, result.error
 
     def test_global_state_is_left_alone(self) -> None:
         """Random states and thread counts are untouched, even between two results."""
         self.run()  # imports first
-        _draw_globally()  # so that a learner which sets a seed doesn't find it set already
-        before = _global_state()
+        draw_globally()  # so that a learner which sets a seed doesn't find it set already
+        before = global_state()
         results = self.make_learner().evaluate(
             self.axis, [self.setting()], self.levels, [self.make_fold(0)], Device(threads=3)
         )
         for _ in results:
-            assert _global_state() == before
+            assert global_state() == before
 
     def test_nothing_is_warned_of(self) -> None:
         """Read-only data, as Ray hands it out, and small folds raise no warnings."""
@@ -249,52 +264,3 @@ def _typed(known: catalog.Hyperparameter, value: Value) -> Value:
     if isinstance(known, Choice):
         return value
     return int(value) if known.integer else float(value)
-
-
-def _check_probabilities(
-    p: np.ndarray[tuple[int, ...], np.dtype[np.float64]], n: int, c: int
-) -> None:
-    assert p.shape == (n, c)
-    assert p.dtype == np.float64
-    assert (p >= 0).all()
-    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-9)
-
-
-def _bits(results: Mapping[Member, Result]) -> dict[Member, tuple[object, ...]]:
-    """Returns everything that must repeat exactly, which is all but time."""
-    return {
-        member: (
-            r.outcome,
-            r.parameters,
-            *(None if p is None else p.tobytes() for p in (r.probabilities, r.train_probabilities)),
-            *_scores(r.scores.items()),
-        )
-        for member, r in results.items()
-    }
-
-
-def _scores(items: Iterable[tuple[str, float]]) -> list[tuple[str, str]]:
-    return sorted((name, value.hex()) for name, value in items)
-
-
-def _draw_globally() -> None:
-    """Moves every global random state on."""
-    random.random()
-    np.random.random_sample()
-    if (torch := sys.modules.get("torch")) is not None:
-        torch.rand(1)
-
-
-def _global_state() -> tuple[object, ...]:
-    """Returns what a learner must not change: random states, torch's threads and switches."""
-    numpy_state = np.random.get_state(legacy=False)
-    state: list[object] = [random.getstate(), repr(numpy_state)]
-    if (torch := sys.modules.get("torch")) is not None:
-        state += [
-            torch.get_rng_state().numpy().tobytes(),
-            torch.get_num_threads(),
-            torch.are_deterministic_algorithms_enabled(),
-            torch.is_grad_enabled(),
-            torch.get_default_dtype(),
-        ]
-    return tuple(state)

@@ -25,7 +25,11 @@ def learner_to_wire(learner: Learner) -> pb.Learner:
 
 
 def learner_from_wire(message: pb.Learner) -> Learner:
-    """Returns the learner. Raises TunerError, INVALID_ARGUMENT, on a malformed one."""
+    """Returns the learner, but for `fused`, which no client needs.
+
+    Raises:
+        TunerError: INVALID_ARGUMENT: it is malformed.
+    """
     ranges = {r.name: _range_from_wire(r) for r in message.hyperparameters}
     return Learner(
         name=message.name,

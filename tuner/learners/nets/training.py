@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import statistics
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +29,12 @@ _STEPS_BETWEEN_LOOKS = 16
 _ASKED_AT_ONCE = 512
 """Examples predicted at once; fixed, for sums of another length round differently."""
 
+_TIMED_AT_ONCE = 4
+"""Steps between two looks at the clock when steps are timed: a look waits for the device."""
+
+_TIMINGS = 3
+"""Timings of that many steps each, of which the median counts; one before them warms up."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -41,6 +51,33 @@ class Schedule:
     batch_size: int
     learning_rate: float
     weight_decay: float
+
+    def steps(self, examples: int) -> int:
+        """Returns the steps that a training on so many examples takes."""
+        return self.epochs * self._a_pass(examples)
+
+    def epoch(self, step: int, examples: int) -> int:
+        """Returns the epoch of a step; both count from 0."""
+        return step // self._a_pass(examples)
+
+    def batches(self, examples: int, seed: int, device: torch.device) -> Iterator[Tensor]:
+        """Yields the examples of every step, as their places in the training part.
+
+        Batches are of nearly one size: a last one of a single example would have no
+        variance to normalise by.
+
+        Args:
+            examples: Size of the training part.
+            seed: Of the shuffles.
+            device: Where the places shall be.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        for _ in range(self.epochs):
+            order = torch.randperm(examples, generator=generator).to(device)
+            yield from order.tensor_split(self._a_pass(examples))
+
+    def _a_pass(self, examples: int) -> int:
+        return math.ceil(examples / self.batch_size)
 
 
 def rate_at(step: int, steps: int) -> float:
@@ -72,10 +109,54 @@ def train(
         DivergedError: The loss became NaN or infinite.
         TimedOutError: The deadline passed.
     """
-    generator = torch.Generator().manual_seed(seed)
-    # Batches of nearly one size: a last one of a single example has no variance to normalise by.
-    batches = math.ceil(len(x) / schedule.batch_size)
-    steps = schedule.epochs * batches
+    steps = schedule.steps(len(x))
+    for step, loss in enumerate(_take_steps(net, x, y, schedule, seed)):
+        if is_look(step, steps):
+            epoch = schedule.epoch(step, len(x))
+            if not math.isfinite(loss.item()):
+                raise diverged(loss.item(), epoch)
+            if device.expired():
+                raise TimedOutError(f"{epoch} of {schedule.epochs} epochs")
+
+
+def is_look(step: int, steps: int) -> bool:
+    """Tells whether loss and deadline are looked at after this step, counted from 0."""
+    return (step + 1) % _STEPS_BETWEEN_LOOKS == 0 or step + 1 == steps
+
+
+def diverged(loss: float, epoch: int) -> DivergedError:
+    """Returns what is raised of a loss that is no number, in an epoch counted from 0."""
+    return DivergedError(f"the loss is {loss} in epoch {epoch + 1}")
+
+
+def seconds_a_step(net: nn.Module, x: Tensor, y: Tensor, schedule: Schedule, seed: int) -> float:
+    """Returns what a step of `train` takes, from a few that are really taken.
+
+    It is the median of three timings of four steps each, after four that aren't timed;
+    of fewer where the schedule has no more. The network is of no use afterwards.
+
+    Args:
+        net: An untrained network, on the device.
+        x: As for `train`.
+        y: As for `train`.
+        schedule: As for `train`.
+        seed: As for `train`.
+    """
+    taken = _take_steps(net, x, y, schedule, seed)
+    times = []
+    for _ in range(1 + _TIMINGS):
+        start = time.perf_counter()
+        losses = list(itertools.islice(taken, _TIMED_AT_ONCE))
+        if losses:
+            losses[-1].item()  # waits until the device is done
+            times.append((time.perf_counter() - start) / len(losses))
+    return statistics.median(times[1:] or times)
+
+
+def _take_steps(
+    net: nn.Module, x: Tensor, y: Tensor, schedule: Schedule, seed: int
+) -> Iterator[Tensor]:
+    """Takes one step after the other and yields the loss of each."""
     groups: list[dict[str, Any]] = [
         {"params": [p for p in net.parameters() if p.ndim > 1]},
         {"params": [p for p in net.parameters() if p.ndim <= 1], "weight_decay": 0.0},
@@ -87,23 +168,16 @@ def train(
         fused=True,
     )
     net.train()
-    step = 0
-    for epoch in range(schedule.epochs):
-        order = torch.randperm(len(x), generator=generator).to(x.device)
-        for batch in order.tensor_split(batches):
-            for group in optimizer.param_groups:
-                group["lr"] = schedule.learning_rate * rate_at(step, steps)
-            images = x[batch].contiguous(memory_format=torch.channels_last)
-            loss = functional.cross_entropy(net(images), y[batch])
-            optimizer.zero_grad()
-            torch.autograd.backward(loss)
-            optimizer.step()
-            step += 1
-            if step % _STEPS_BETWEEN_LOOKS == 0 or step == steps:
-                if not math.isfinite(loss.item()):
-                    raise DivergedError(f"the loss is {loss.item()} in epoch {epoch + 1}")
-                if device.expired():
-                    raise TimedOutError(f"{epoch} of {schedule.epochs} epochs")
+    steps = schedule.steps(len(x))
+    for step, batch in enumerate(schedule.batches(len(x), seed, x.device)):
+        for group in optimizer.param_groups:
+            group["lr"] = schedule.learning_rate * rate_at(step, steps)
+        images = x[batch].contiguous(memory_format=torch.channels_last)
+        loss = functional.cross_entropy(net(images), y[batch])
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        optimizer.step()
+        yield loss
 
 
 def predict(net: nn.Module, x: Tensor) -> npt.NDArray[np.float64]:

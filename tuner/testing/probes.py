@@ -1,0 +1,103 @@
+"""What the conformance suite looks by: results' bits, global state, a deadline that can be set."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tuner.learners.base import Device, Result
+from tuner.record import Member
+
+
+@dataclass(frozen=True)
+class ExpiringDevice(Device):
+    """A device whose deadline passes at a given look at it, so that no clock is raced.
+
+    Attributes:
+        looks: Looks before it has passed.
+    """
+
+    looks: int = 0
+    _seen: list[None] = field(default_factory=list)
+
+    def expired(self) -> bool:
+        """Tells whether the deadline was looked at that often."""
+        self._seen.append(None)
+        return len(self._seen) > self.looks
+
+
+def check_probabilities(
+    p: np.ndarray[tuple[int, ...], np.dtype[np.float64]], n: int, c: int
+) -> None:
+    """Asserts that these are a row for each of n examples, with c classes, that sum to 1."""
+    assert p.shape == (n, c)
+    assert p.dtype == np.float64
+    assert (p >= 0).all()
+    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-9)
+
+
+def check_same(found: Result, expected: Result, tolerance: float) -> None:
+    """Asserts that two results say the same: to the last bit where the tolerance is 0.
+
+    Args:
+        found: One.
+        expected: The other.
+        tolerance: Largest difference between two probabilities.
+    """
+    member = found.member
+    if not tolerance:
+        assert bits({member: found}) == bits({member: expected}), f"{member} differs"
+        return
+    assert (found.member, found.outcome) == (expected.member, expected.outcome), found.error
+    assert (found.parameters, found.scores) == (expected.parameters, expected.scores)
+    for ours, theirs in (
+        (found.probabilities, expected.probabilities),
+        (found.train_probabilities, expected.train_probabilities),
+    ):
+        assert (ours is None) == (theirs is None)
+        if ours is not None and theirs is not None:
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=tolerance, err_msg=str(member))
+
+
+def bits(results: Mapping[Member, Result]) -> dict[Member, tuple[object, ...]]:
+    """Returns everything that must repeat exactly, which is all but time."""
+    return {
+        member: (
+            r.outcome,
+            r.parameters,
+            *(None if p is None else p.tobytes() for p in (r.probabilities, r.train_probabilities)),
+            *_scores(r.scores.items()),
+        )
+        for member, r in results.items()
+    }
+
+
+def _scores(items: Iterable[tuple[str, float]]) -> list[tuple[str, str]]:
+    return sorted((name, value.hex()) for name, value in items)
+
+
+def draw_globally() -> None:
+    """Moves every global random state on."""
+    random.random()
+    np.random.random_sample()
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.rand(1)
+
+
+def global_state() -> tuple[object, ...]:
+    """Returns what a learner must not change: random states, torch's threads and switches."""
+    numpy_state = np.random.get_state(legacy=False)
+    state: list[object] = [random.getstate(), repr(numpy_state)]
+    if (torch := sys.modules.get("torch")) is not None:
+        state += [
+            torch.get_rng_state().numpy().tobytes(),
+            torch.get_num_threads(),
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_grad_enabled(),
+            torch.get_default_dtype(),
+        ]
+    return tuple(state)
