@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tuner.cli.asked import parse_margin
+from tuner.cli.asked import parse_margin, parse_worth
 from tuner.cli.main import app
 from tuner.errors import TunerError
 
@@ -59,6 +59,31 @@ def test_json_has_the_keys_that_programs_rely_on(analyze, sweep):
     assert any("taken as fixed" in note for note in found["notes"])
     assert found["costs"]["trend"]["exponent"] == pytest.approx(1)
     assert found["knee"] in (2, 4, 8)
+
+
+BY_PRICE = ("--level", "depth", "--score", "error", "--minimize", "--replicate", "seed")
+
+
+def test_a_price_takes_the_place_of_the_margin(analyze, sweep):
+    """A point is worth two seconds, and a doubling of depth adds two, four, eight, ..."""
+    priced = (sweep, *BY_PRICE, "--cost", "seconds", "--worth", "1=2")
+    found = json.loads(analyze(*priced, "-o", "json").stdout)
+    assert (found["outcome"], found["level"]) == ("PLATEAUED", 4)
+    assert found["price"] == 0.5
+    assert found["worth"] == "1 error per 2 seconds"
+    assert "for 8 more seconds" in found["reason"]
+    assert {row["margin_supported"] for row in found["levels"]} == {None}
+    cheap = json.loads(analyze(*priced[:-1], "1=80", "-o", "json").stdout)
+    assert (cheap["outcome"], cheap["level"]) == ("PLATEAUED", 8)
+    text = analyze(*priced, "-o", "md").stdout
+    assert "A larger level must gain at least 1 error per 2 seconds that it costs more" in text
+    assert "doubling of depth must gain" not in text
+    assert "margin" not in analyze(*priced, "-o", "svg").stdout
+
+
+def test_without_a_price_nothing_is_said_of_one(analyze, sweep):
+    found = json.loads(analyze(sweep, *BY_DEPTH, "-o", "json").stdout)
+    assert (found["price"], found["worth"]) == (None, None)
 
 
 def test_a_table_for_people_says_the_verdict_first(analyze, sweep):
@@ -163,6 +188,11 @@ def test_predictions_in_groups(analyze, tmp_path):
         (("FILE", "--score", "error", "--minimize", "--margin", "1"), "'depth', 'seed'"),
         (("FILE", "--level", "depth", "--score", "error", "--margin", "1"), "--minimize"),
         (("FILE", *BY_DEPTH[:-1], "half"), "'half' is no margin"),
+        (("FILE", *BY_PRICE, "--worth", "1=2"), "say which column that is"),
+        (("FILE", *BY_DEPTH, "--cost", "seconds", "--worth", "1=2"), "give one of them"),
+        (("FILE", *BY_PRICE, "--cost", "seconds", "--worth", "1"), "'1' is no price"),
+        (("FILE", *BY_PRICE, "--cost", "seconds", "--worth", "0=2"), "above 0"),
+        (("--correct", "p.npz", "--worth", "1=2"), "goes with a table"),
         (("FILE", *BY_DEPTH[:-1], "-1"), "'-1' is no margin"),
         (("FILE", *BY_DEPTH, "--cost", "second"), "did you mean 'seconds'?"),
         (("FILE", *BY_DEPTH, "--design", "sequential"), "name the column of replicates"),
@@ -237,6 +267,14 @@ def test_what_reckons_is_named_where_it_is_not_installed(analyze, sweep, monkeyp
     done = analyze(sweep, *BY_DEPTH)
     assert done.exit_code == 1
     assert "numpy, scipy: pip install 'tuner[analyze]'" in done.stderr
+
+
+def test_a_price_is_a_gain_and_a_cost():
+    assert parse_worth("0.01=40") == (0.01, 40)
+    assert parse_worth(" 1pp = 2.5e3 ") == pytest.approx((0.01, 2500))
+    for wrong in ("", "1", "=2", "1=", "1=2pp", "a=b", "-1=2", "1=2=3", "inf=1"):
+        with pytest.raises(TunerError, match="is no price"):
+            parse_worth(wrong)
 
 
 def test_a_margin_is_a_number_or_percentage_points():

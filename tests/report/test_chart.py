@@ -62,6 +62,14 @@ def test_the_picture_says_the_verdict_the_margin_and_what_was_never_measured(res
     assert text.index("cnn, depth") < text.index("forest, trees")
 
 
+def test_a_price_is_no_line_in_the_picture(result):
+    """What it asks of a doubling differs from level to level."""
+    curve = replace(result.curves["cnn/depth"], price=1e-7, worth="0.01 error per 40 device-hours")
+    priced = replace(result, curves={**result.curves, curve.search: curve})
+    assert chart.svg(result).count("margin 0.02") == 2
+    assert chart.svg(priced).count("margin 0.02") == 1
+
+
 def test_a_picture_is_one_and_the_same_each_time(result):
     assert chart.svg(result) == chart.svg(result)
     content = chart.png(result)

@@ -27,7 +27,7 @@ from tuner.record import make_setting
 from tuner.report import naming, objects, sentences, tables
 from tuner.report.advice import advice
 from tuner.report.specs import spec_as_yaml
-from tuner.spec import BlobFile, Dataset
+from tuner.spec import BlobFile, Dataset, Worth
 
 
 def changed(result, key, **changes):
@@ -208,6 +208,48 @@ def test_the_report_says_verdicts_first_and_everything_else(result):
         found = text.find(words, place + 1)
         assert found > place, words
         place = found
+
+
+def priced(result):
+    """The same result at a price on device time."""
+    spec = result.job.spec.model_copy(update={"worth": Worth(gain=0.01, device_hours=40)})
+    curves = {
+        key: replace(
+            curve,
+            price=0.01 / 144_000,
+            worth="0.01 error per 40 device-hours",
+            levels=tuple(replace(row, margin_supported=None) for row in curve.levels),
+        )
+        for key, curve in result.curves.items()
+    }
+    return replace(result, job=replace(result.job, spec=spec), curves=curves)
+
+
+def test_a_report_at_a_price_speaks_of_the_price(result):
+    told = report.markdown(priced(result))
+    assert (
+        "A larger level must gain at least 0.01 for every 40 device-hours that it costs more to be "
+        "worth it; at most"
+    ) in told
+    assert "gains more than the price of what it costs more" in told
+    for word in ("doubling of capacity must gain", "for each doubling", "east margin"):
+        assert word in report.markdown(result)
+        assert word not in told
+    assert "A difference below 0.02 error doesn't matter" in told  # the margin across learners
+    assert "worth: {gain: 0.01, device_hours: 40.0}" in told
+    got = report.to_dict(priced(result))
+    assert got["worth"] == {"gain": 0.01, "device_hours": 40.0}
+    assert got["searches"][0]["price"] == pytest.approx(0.01 / 144_000)
+    assert got["searches"][0]["worth"] == "0.01 error per 40 device-hours"
+    plain = report.to_dict(result)
+    assert (plain["worth"], plain["searches"][0]["price"]) == (None, None)
+
+
+def test_advice_at_a_price_is_to_ask_for_more_of_it(result):
+    open_ended = Verdict(VerdictOutcome.INCONCLUSIVE, None, "It is open.")
+    for of, advised in ((result, "a larger `margin`"), (priced(result), "more gain in `worth`")):
+        lines = advice(changed(of, "cnn/depth", verdict=open_ended))
+        assert any(f"or ask for {advised}" in line for line in lines)
 
 
 def test_every_row_of_a_table_in_the_report_has_as_many_cells_as_its_header(result):
