@@ -66,8 +66,8 @@ def test_a_price_is_no_line_in_the_picture(result):
     """What it asks of a doubling differs from level to level."""
     curve = replace(result.curves["cnn/depth"], price=1e-7, worth="0.01 error per 40 device-hours")
     priced = replace(result, curves={**result.curves, curve.search: curve})
-    assert chart.svg(result).count("margin 0.02") == 2
-    assert chart.svg(priced).count("margin 0.02") == 1
+    by_margin, at_a_price = (chart.svg(r).count("margin 0.02") for r in (result, priced))
+    assert by_margin == 2 * at_a_price > 0  # the other search's is left
 
 
 def test_a_picture_is_one_and_the_same_each_time(result):
