@@ -1,6 +1,8 @@
 """Ranges move with capacity as the catalog says, within every limit; winners move with them."""
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
@@ -11,6 +13,8 @@ from tuner.catalog import Axis, Choice, Learner, Number
 from tuner.record import make_setting
 from tuner.spec import Fixed, Search
 from tuner.spec.scaling import moved, significant
+
+PAGE = (Path(__file__).parents[2] / "docs" / "tuning.md").read_text()
 
 ROUNDING = 1.001
 """By how much two numbers that agree at four significant digits may differ, and one step more."""
@@ -160,6 +164,20 @@ def test_a_setting_stays_as_it_is_where_nothing_scales():
     assert Search("forest").carried(setting, 1, 1024) == setting
     assert Search("forest").ranges(1024) == Search("forest").ranges()
     assert Search("perceptron").ranges(1) == Search("perceptron").ranges()
+
+
+ROWS = re.findall(r"^\| `cnn/(\w+)` \| (.+) \|$", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("axis", "row"), ROWS)
+def test_the_ranges_in_the_docs_are_the_catalogs(axis, row):
+    level, *shown = map(float, row.split(" | "))
+    rate = Search("cnn", axis=axis).ranges(level)["learning_rate"]
+    assert shown == [rate.low, rate.default, rate.high]
+
+
+def test_the_docs_show_every_axis_that_moves_a_range():
+    assert {axis for axis, _ in ROWS} == {axis for _, axis, _ in SCALED}
 
 
 def test_a_catalog_that_could_not_scale_is_refused():
