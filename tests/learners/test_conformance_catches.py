@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
 from tuner.learners.base import Device, Learner, Result
 from tuner.learners.fits import Fitted, LoopingLearner
+from tuner.learners.fusing import Failure, FusingLearner, Part
 from tuner.record import Setting
 from tuner.testing import LearnerConformance
 
@@ -25,6 +27,9 @@ ENTRY = catalog.Learner(
     axes=(catalog.Axis("depth", 1, 8, (1, 2)),),
     hyperparameters={"sharpness": catalog.Number(0.5, 2.0, 1.0)},
 )
+
+
+TOLERANCE = 1e-4
 
 
 class Guess(LoopingLearner):
@@ -168,9 +173,69 @@ class Picky(Guess):
         return "never good enough"
 
 
+class Fuses(Guess, FusingLearner):
+    """Keeps every promise, in batches."""
+
+    fused = frozenset({"sharpness"})
+
+    def fit_together(
+        self, parts: Sequence[Part], level: int, device: Device
+    ) -> Sequence[Fitted | Failure]:
+        found = []
+        for part in parts:
+            found += self.fit("depth", part.setting, (level,), part.fold, device)
+        return self.spoil(found)
+
+    def spoil(self, found: list[Fitted]) -> list[Fitted]:
+        return [replace(f, probabilities=nudged(f.probabilities, TOLERANCE / 2)) for f in found]
+
+
+class FusesRoughly(Fuses):
+    def spoil(self, found: list[Fitted]) -> list[Fitted]:
+        return [replace(f, probabilities=nudged(f.probabilities, TOLERANCE * 4)) for f in found]
+
+
+class MixesUpMembers(Fuses):
+    def spoil(self, found: list[Fitted]) -> list[Fitted]:
+        return found[::-1]
+
+
+class BillsTheBatch(Fuses):
+    def spoil(self, found: list[Fitted]) -> list[Fitted]:
+        return [replace(f, standalone_seconds=0.0) for f in found]
+
+
+class FusesOtherwiseThanItSays(Fuses):
+    fused = frozenset({"sharpness", "depth"})
+
+
+class FusesWhatIsAlone(Fuses):
+    def fit(
+        self,
+        axis: str,
+        setting: Mapping[str, Value],
+        levels: Sequence[int],
+        fold: Fold,
+        device: Device,
+    ) -> Iterator[Fitted]:
+        for f in super().fit(axis, setting, levels, fold, device):
+            moved = 1e-9 * next(self.counted)
+            yield replace(f, probabilities=nudged(f.probabilities, moved))
+
+    counted = itertools.count()
+
+
+def nudged(p: Any, by: float) -> Any:
+    """Moves so much of each row's mass from one class to another."""
+    return p + np.array([by, -by, *np.zeros(p.shape[1] - 2)])
+
+
 def suite_for(kind: type[Guess]) -> LearnerConformance:
+    fuses = issubclass(kind, Fuses)
+
     class Suite(LearnerConformance):
-        entry = ENTRY
+        entry = replace(ENTRY, fused=("sharpness",)) if fuses else ENTRY
+        tolerance = TOLERANCE if fuses else 0.0
         axis = "depth"
         levels = (1, 2)
 
@@ -192,8 +257,9 @@ def failures(kind: type[Guess]) -> set[str]:
     return failed
 
 
-def test_a_learner_that_keeps_every_promise_passes() -> None:
-    assert failures(Guess) == set()
+@pytest.mark.parametrize("kind", [Guess, Fuses])
+def test_a_learner_that_keeps_every_promise_passes(kind: type[Guess]) -> None:
+    assert failures(kind) == set()
 
 
 @pytest.mark.parametrize(
@@ -212,6 +278,11 @@ def test_a_learner_that_keeps_every_promise_passes() -> None:
         (WritesIntoItsData, "the_defaults_complete_with_usable_results"),
         (FailsAtTheEdge, "the_catalogs_ranges_are_taken"),
         (Picky, "it_takes_this_data"),
+        (FusesRoughly, "what_fuses_trains_as_each_member_would_alone"),
+        (MixesUpMembers, "what_fuses_trains_as_each_member_would_alone"),
+        (BillsTheBatch, "what_fuses_trains_as_each_member_would_alone"),
+        (FusesOtherwiseThanItSays, "the_catalog_describes_it"),
+        (FusesWhatIsAlone, "what_shares_a_packet_with_no_other_of_its_shape_is_as_alone"),
     ],
 )
 def test_a_broken_promise_is_caught(kind: type[Guess], caught_by: str) -> None:

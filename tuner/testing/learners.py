@@ -94,8 +94,10 @@ class LearnerConformance(ABC):
         return self.run(*packet)[member]
 
     def test_the_catalog_describes_it(self) -> None:
-        """Name and axis are those of the catalog's entry."""
-        assert self.make_learner().name == self.entry.name
+        """Name, axis and what fuses are those of the catalog's entry."""
+        learner = self.make_learner()
+        assert learner.name == self.entry.name
+        assert set(getattr(learner, "fused", self.entry.fused)) == set(self.entry.fused)
         if self.entry.axes:
             assert self.entry.axis(self.axis) is not None
         else:
