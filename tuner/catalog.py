@@ -27,10 +27,10 @@ class Number:
         integer: Whether only whole numbers are allowed.
         tuned: Whether it is tuned unless the spec fixes it.
         description: One line for people.
-        scaling: How its best value moves with capacity: exponents by the axis's name. From
-            one level to another it is multiplied by (level / level)**exponent. The default
-            holds at the learner's `reference` on that axis. Not told over the wire: only
-            who plans a search needs it.
+        scaling: How its best value moves with capacity: exponents by the axis's name. It is
+            multiplied by (new level / old level)**exponent; the default holds at the
+            learner's `reference` on that axis. Not told over the wire: only who plans a
+            search needs it.
     """
 
     low: float
