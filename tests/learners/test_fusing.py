@@ -91,7 +91,7 @@ def run(
 
 def test_a_batch_is_all_of_one_shape() -> None:
     learner = Noted()
-    larger = tiny_table(7, n=40)
+    larger = replace(tiny_table(7, n=40), x_score=FOLDS[0].x_score, y_score=FOLDS[0].y_score)
     run(learner, [*settings(0.1, 0.2), *settings(0.3, width=2)], (1, 2), [*FOLDS[:2], larger])
     at_each = [((0.1, 0), (0.1, 1), (0.2, 0), (0.2, 1)), ((0.1, 7), (0.2, 7)), ((0.3, 0), (0.3, 1))]
     assert learner.batches == at_each * 2
