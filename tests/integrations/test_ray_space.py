@@ -7,8 +7,10 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from ray import tune
 
 from tuner.catalog import Choice, Number
-from tuner.integrations.ray.config import placed
+from tuner.integrations.ascent import Task
+from tuner.integrations.ray.config import Keys, placed
 from tuner.integrations.ray.space import read_space
+from tuner.record import Member, Phase
 
 
 def values(domain: object) -> list[object]:
@@ -144,3 +146,15 @@ def test_a_start_is_what_comes_out_again(domain, start):
 def test_a_start_that_can_not_be_is_named(domain, start, said):
     with pytest.raises(ValueError, match=said):
         read_space({"x": domain}).starting_at({"x": start})
+
+
+def test_a_runner_up_is_told_to_measure_on_the_winners_own_replicate():
+    """A trainable scores it like the winner, so that the two can be paired."""
+    keys = Keys("width", "seed", "phase", 20)
+    told = {
+        phase: keys.values(Task(phase, Member((), 4, 3)), read_space({"rate": tune.uniform(0, 1)}))
+        for phase in Phase
+    }
+    assert told[Phase.RUNNER_UP] == told[Phase.MEASURING]
+    assert told[Phase.MEASURING] == {"width": 4, "seed": 3, "phase": "measuring"}
+    assert told[Phase.TUNING] == {"width": 4, "seed": 23, "phase": "tuning"}

@@ -71,7 +71,10 @@ class Question:
         """Returns how much capacity a declared level has. Raises ValueError for another."""
         if not self.capacities:
             return level
-        return self.capacities[self.levels.index(level)]
+        try:
+            return self._capacity_by_level[level]
+        except KeyError:
+            raise ValueError(f"level {level} is not on the declared ladder {self.levels}") from None
 
     def doublings(self, smaller: float, larger: float) -> float:
         """Returns log2 of the larger level's capacity over the smaller one's."""
@@ -107,6 +110,10 @@ class Question:
         if self.price:
             return self.price * (self.cost(larger) - self.cost(smaller))
         return self.margin * self.doublings(smaller, larger)
+
+    @functools.cached_property
+    def _capacity_by_level(self) -> Mapping[float, float]:
+        return dict(zip(self.levels, self.capacities, strict=True))
 
     @functools.cached_property
     def _cost_by_level(self) -> Mapping[float, float]:
