@@ -90,9 +90,12 @@ def plain_net(
             if halve and not layers:
                 modules.append(nn.MaxPool2d(2))
         shrink = 2 ** (len(stages) - 1)
-        grid = (min(GRID, height // shrink), min(GRID, width // shrink))
+        left = (height // shrink, width // shrink)
+        grid = (min(GRID, left[0]), min(GRID, left[1]))
+        # Means of single places are those places, and not for nothing.
+        if left != grid:
+            modules.append(nn.AdaptiveAvgPool2d(grid))
         modules += [
-            nn.AdaptiveAvgPool2d(grid),
             nn.Flatten(),
             SeededDropout(dropout, torch.Generator(device).manual_seed(seed)),
             nn.Linear(channels * grid[0] * grid[1], classes),
