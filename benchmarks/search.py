@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
     result = {
         "setup": {
             "runs": args.runs, "seed": args.seed, "workers": args.workers, "spread": args.spread,
-            "raw": args.raw, "trials": args.trials, "sampler": args.sampler,
+            "raw": args.raw, "trials": args.trials, "race": args.race, "sampler": args.sampler,
             "replicates": args.replicates, "levels": args.levels,
             "real_seconds": round(time.perf_counter() - began, 1),
         },
@@ -95,6 +95,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--spread", choices=[s.value for s in Spread], default=Spread.POOLED.value)
     add("--raw", action="store_true", help="replay the five seeds; HPOBench's tables only")
     add("--trials", type=int, default=Tuning().trials)
+    add("--race", type=int, default=1, metavar="SPLITS", help="tuning splits that the best race on")
     add("--sampler", choices=["tpe", "cmaes", "random"], default="tpe")
     add("--replicates", nargs=2, type=int, default=[4, 20], metavar=("FEWEST", "MOST"))
     add("--workers", type=int, default=8, help="virtual ones")
@@ -131,7 +132,7 @@ def of_table(table: str, args: argparse.Namespace) -> list[dict]:
                 spread=Spread(args.spread),
                 raw=args.raw,
                 workers=args.workers,
-                tuning=Tuning(trials=args.trials, sampler=args.sampler),
+                tuning=Tuning(trials=args.trials, sampler=args.sampler, race=args.race),
                 measuring=Measuring(
                     min_replicates=args.replicates[0], max_replicates=args.replicates[1]
                 ),

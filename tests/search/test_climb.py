@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.search.bench import Table, climb, measured
 from tuner.record import Conclusion, Phase, StepKind, record_digest
-from tuner.returns import assess
+from tuner.returns import assess, winners_scores
 from tuner.search import Climb, SearchRecord
 from tuner.spec import JobSpec
 
@@ -31,7 +31,7 @@ def plateau_at(level: int, gain: float = 0.1):
 
 def verdict_of(job: JobSpec, record: SearchRecord):
     question = job.question(record.search)
-    return assess(question, record.scores(question.metric)).verdict
+    return assess(question, winners_scores(question, record.claimed())).verdict
 
 
 @settings(max_examples=25, deadline=None)
@@ -71,7 +71,7 @@ def test_no_smaller_level_is_passed_over_for_want_of_replicates():
     for seed in range(12):
         job = spec(seed=seed)
         record = climb(Table(job, plateau_at(2, gain=0.028), sd=0.012), "simulated/depth")
-        scores = record.scores(question.metric)
+        scores = winners_scores(question, record.claimed())
         look = assess(question, scores)
         assert record.steps[-1].conclusion is Conclusion.ANSWERED
         if not look.settled or look.verdict.level is None:

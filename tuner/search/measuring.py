@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tuner.record import Phase, PlanStep, StepKind
+from tuner.record import Phase, PlanStep, Setting, StepKind
 from tuner.search import words
 from tuner.search.packing import Work
 from tuner.search.record import SearchRecord
@@ -64,7 +64,7 @@ class Measuring:
 
         One fit of a winner on a replicate serves all the levels of a nested axis that it won.
         """
-        levels: dict[tuple[object, ...], list[int]] = {}
+        levels: dict[tuple[int, Setting, int | None], list[int]] = {}
         for level in sorted(wanted):
             have = len(self._selection.measured(record, level))
             for replicate in range(have, wanted[level]):
@@ -72,9 +72,9 @@ class Measuring:
                 if winner is not None:
                     alone = None if self._nested else level
                     levels.setdefault((replicate, winner, alone), []).append(level)
-        # Replicates in their order, so that all levels have the first before any the second.
-        ordered = sorted(levels.items(), key=lambda item: item[0][0])  # type: ignore[arg-type]
-        return [Work(winner, tuple(some), replicate) for (replicate, winner, _), some in ordered]  # type: ignore[arg-type]
+        work = [Work(winner, tuple(some), i) for (i, winner, _), some in levels.items()]
+        # All levels get their first replicate before any gets its second.
+        return sorted(work, key=lambda w: w.replicate)
 
     def left(self, record: SearchRecord, levels: Sequence[float]) -> dict[float, int]:
         """Returns the replicates that levels may still get."""

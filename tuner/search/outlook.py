@@ -24,8 +24,14 @@ from tuner.returns.designs import SEQUENTIAL
 HOPE = 0.1
 """Chance below which it is futile to go on."""
 
+TIE = 0.25
+"""Share of a margin by which a smaller level may look better without being preferred."""
+
 UNKNOWN = 0.5
 """The chance of what too few replicates say anything about."""
+
+_EVEN = 1e-9
+"""Keeps costs in the balance where all chances are alike."""
 
 Scores = Mapping[float, Mapping[int, float]]
 
@@ -64,8 +70,11 @@ class Outlook:
         self._pairs: dict[tuple[float, float], Prospect] = {}
         for now in look.comparisons:
             pair = now.smaller, now.larger
-            more = min(left[level] for level in pair)
-            self._pairs[pair] = _prospect(question, now, *(scores[k] for k in pair), more)
+            # What both were measured on grows while either may still catch up.
+            more = max(left[level] for level in pair)
+            self._pairs[pair] = _prospect(
+                question, now, scores[now.smaller], scores[now.larger], more
+            )
 
     def above(self, level: float) -> list[Prospect]:
         """Returns a level's pairs with every larger measured one, the nearest first."""
@@ -74,14 +83,22 @@ class Outlook:
     def candidate(self) -> float | None:
         """Returns the smallest level that may yet be shown to suffice; None where none may.
 
-        The largest measured level has nothing above it to be shown against. It is one
-        only where every smaller level may be shown to fall short of a larger one: where
-        noise hides what is below, it would hide what is above, too.
+        A level that is estimated to be worth less than a smaller one is none, unless they
+        tie: to show that it suffices says little where noise hides that less would do.
+        The largest measured level has nothing above it to be shown against. It is one only
+        where every smaller level may be shown to fall short: noise that hides what is below
+        would hide what is above, too.
         """
         for level in self._levels[:-1]:
             if min(p.bounded for p in self.above(level)) >= HOPE:
-                return level
+                return level if self._overshoot(level) <= self._question.margin * TIE else None
         return self._levels[-1] if self.may_rise() else None
+
+    def _overshoot(self, level: float) -> float:
+        """Returns by how much a smaller level is estimated to be worth more, at most."""
+        return max(
+            (-self._pairs[k, level].now.estimate for k in self._levels if k < level), default=0.0
+        )
 
     def may_rise(self) -> bool:
         """Tells whether every level below the largest measured one may be shown to fall short."""
@@ -91,9 +108,20 @@ class Outlook:
         return max(p.excluded for p in self.above(level)) >= HOPE
 
     def undecided(self, level: float) -> list[int]:
-        """Returns the levels whose replicates may show that a level suffices, itself included."""
-        larger = [int(p.now.larger) for p in self.above(level) if p.now.high >= 0]
-        return [int(level), *larger] if larger else []
+        """Returns the pair of levels whose replicates decide most on whether a level suffices.
+
+        All of its pairs must be shown, so the one that is likeliest to fail for its cost
+        comes first: if it does, the others were never needed. A fit's cost is taken as
+        proportional to its level, which is known beforehand, on every machine alike.
+        """
+        undecided = [p for p in self.above(level) if p.now.high >= 0]
+        if not undecided:
+            return []
+        first = max(
+            undecided,
+            key=lambda p: (1 - p.bounded + _EVEN) / (p.now.smaller + p.now.larger),
+        )
+        return [int(level), int(first.now.larger)]
 
     def rivals(self) -> list[int]:
         """Returns the levels whose replicates may show that every one but the top falls short.

@@ -46,9 +46,10 @@ def measure(question: Question, work: Sequence[Work], tuned: Collection[str]) ->
 
 def runner_up(question: Question, work: Sequence[Work], tuned: Collection[str]) -> str:
     """Says that the second best of a level is measured."""
+    second = setting(work[0].setting, tuned)
     return (
-        f"{_at(question, work[0].levels)}: measure the runner-up, {setting(work[0].setting, tuned)}, "
-        f"on {len(work)} replicates, to see how much hangs on tuning"
+        f"{_at(question, work[0].levels)}: measure the runner-up, {second}, on {len(work)} "
+        "replicates, to see how much hangs on tuning"
     )
 
 
