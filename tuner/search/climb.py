@@ -26,6 +26,9 @@ from tuner.search.selection import Group, Selection
 from tuner.search.spec import SearchSpec, is_nested
 from tuner.search.steps import Steps, View
 
+FEWEST_LEVELS = 3
+"""Levels without which nothing is called futile: one pair may be a tie before a rise."""
+
 
 class Climb:
     """The policy of one search. Its answer follows from the record alone."""
@@ -94,10 +97,12 @@ class Climb:
 
     def _go_on(self, view: View, look: Assessment, outlook: Outlook) -> PlanStep | None:
         """Returns the step that may bring or better an answer; None where nothing may."""
-        candidate = outlook.candidate()
-        if candidate is None or candidate == look.verdict.level:
-            return None
         if look.verdict.outcome is VerdictOutcome.RISING:
+            return None
+        candidate = outlook.candidate()
+        if candidate is None and len(look.levels) < FEWEST_LEVELS:
+            return self._go_up(view)
+        if candidate is None or candidate == look.verdict.level:
             return None
         if len(outlook.above(candidate)) >= self._question.patience:
             return self._measuring.add(view, outlook.undecided(candidate))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from tuner.record import Phase, PlanStep, Setting, StepKind
 from tuner.search import words
@@ -41,8 +41,10 @@ class Measuring:
         begun = [row.replicate for row in record.rows(Phase.TUNING, group[0])]
         return max(self._measuring.min_replicates, 1 + max(begun, default=0))
 
-    def _tune(self, view: View, runs: Mapping[Group, int]) -> PlanStep | None:
-        trials = self._trials.next(view.record, view.groups, runs)
+    def _tune(
+        self, view: View, runs: Mapping[Group, int], settled: Collection[Group] = ()
+    ) -> PlanStep | None:
+        trials = self._trials.next(view.record, view.groups, runs, settled)
         if not trials:
             return None
         work = [Work(trial.setting, trial.group, trial.split) for trial in trials]
@@ -92,14 +94,14 @@ class Measuring:
         # The least measured first: pairs need the same replicates on both sides.
         goal = min(min(short) + self._measuring.batch, most)
         wanted = {level: max(goal, n) for level, n in have.items()}
+        groups = [group for group in view.groups if set(group) & set(levels)]
+        runs = {group: self._runs(view.record, group) for group in view.groups}
         if self._selection.retuned:
-            runs = {
-                group: max(
-                    [self._runs(view.record, group), *(wanted[k] for k in group if k in wanted)]
-                )
-                for group in view.groups
-            }
-            return self._tune(view, runs)
+            for group in groups:
+                runs[group] = max([runs[group], *(wanted[k] for k in group if k in wanted)])
+        step = self._tune(view, runs, groups)
+        if step is not None:
+            return step
         decision = words.add(self._question, view.look, wanted)
         work = self._work(view.record, wanted)
         return self._steps.make(view, StepKind.MEASURE, decision, Phase.MEASURING, work)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from tuner.record import Setting, seed_of
@@ -40,7 +40,8 @@ class Trials:
     generation starts with what won at the neighbouring levels so far, below and above, and
     with the default; the sampler gives the rest. A level keeps one trial for what wins at
     the level above once that is tuned: what is found there may serve below, too, and a
-    gain that rests on a setting nobody tried below is none of capacity.
+    gain that rests on a setting nobody tried below is none of capacity. Before a level is
+    measured more than others it spends that trial, for its winner must not change any more.
 
     In a race the better half of a level's settings goes on to the next tuning split, until
     the splits or the settings run out. Whoever is compared was trained to the end: nothing
@@ -58,7 +59,11 @@ class Trials:
         self._kept = KEPT if keeps and spec.tuning.trials >= FEWEST else 0
 
     def next(
-        self, record: SearchRecord, groups: Sequence[Group], runs: Mapping[Group, int] | None = None
+        self,
+        record: SearchRecord,
+        groups: Sequence[Group],
+        runs: Mapping[Group, int] | None = None,
+        settled: Collection[Group] = (),
     ) -> list[Trial]:
         """Returns what to try next at open groups; nothing where their budgets are used up.
 
@@ -66,6 +71,7 @@ class Trials:
             record: The search's record.
             groups: The groups that are open, rising.
             runs: Tuning runs that each is to have; one where omitted.
+            settled: Groups that can't wait for the level above: they spend what they kept.
         """
         if not self._selection.needed:
             return []
@@ -73,7 +79,7 @@ class Trials:
             Trial(group, setting, run)
             for i, group in enumerate(groups)
             for run in range(1 if runs is None else runs[group])
-            for setting in self._generation(record, groups, i, run)
+            for setting in self._generation(record, groups, i, run, group in settled)
         ]
         return trials or [t for group in groups for t in self._race(record, group)]
 
@@ -82,11 +88,11 @@ class Trials:
         return self._tuning.trials - (self._kept if group[-1] != self._levels[-1] else 0)
 
     def _generation(
-        self, record: SearchRecord, groups: Sequence[Group], i: int, run: int
+        self, record: SearchRecord, groups: Sequence[Group], i: int, run: int, settled: bool
     ) -> list[Setting]:
         group = groups[i]
         tried = self._selection.tried(record, group, (run,))
-        budget = self._budget(group)
+        budget = self._tuning.trials if settled else self._budget(group)
         below, above = groups[i - 1 : i] if i else (), groups[i + 1 : i + 2]
         if len(tried) >= budget:
             known = all(
