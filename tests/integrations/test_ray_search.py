@@ -104,47 +104,61 @@ def test_a_curve_that_rises_to_its_top_has_its_top_as_the_best():
     assert search.best_config["width"] == 4
 
 
-def test_noise_that_no_replicates_settle_ends_inconclusive_with_all_of_them_spent():
+def test_noise_that_no_replicates_settle_ends_inconclusive_before_they_are_all_spent():
     search, asked = fit(
-        lambda: make(levels=[1, 2, 4], max_replicates=6),
+        lambda: make(levels=[1, 2, 4], phase="phase"),
         lambda c: [{"error": error_of(c, 1, sd=0.3)}],
     )
     assert search.verdict.outcome == "INCONCLUSIVE"
     assert search.finished
-    assert {c["seed"] for c in asked} == set(range(7))  # six to measure on, one to tune on
+    assert any("replicate" in what for what in search.verdict.missing)
+    measured = [c for c in asked if c["phase"] == "measuring"]
+    assert len(measured) < 3 * 20 / 2
 
 
 def test_tuning_and_measuring_never_share_a_replicate_and_measuring_is_paired():
     _, asked = fit(lambda: make(phase="phase"))
     seeds = {p: {c["seed"] for c in asked if c["phase"] == p} for p in ("tuning", "measuring")}
     assert not seeds["tuning"] & seeds["measuring"]
-    for width in {c["width"] for c in asked}:
-        measured = [c for c in asked if c["phase"] == "measuring" and c["width"] == width]
-        assert sorted(c["seed"] for c in measured) == list(range(len(measured)))
-        assert len({c["rate"] for c in measured}) == 1  # the winner's
+    by_rate: dict[tuple[int, float], list[int]] = {}
+    for c in asked:
+        if c["phase"] == "measuring":
+            by_rate.setdefault((c["width"], c["rate"]), []).append(c["seed"])
+    for seeds in by_rate.values():  # a winner's, or a runner-up's
+        assert sorted(seeds) == list(range(len(seeds)))
 
 
 def test_every_level_gets_the_same_tuning_budget_with_the_neighbours_winner_in_it():
     _, asked = fit(lambda: make(phase="phase"), slots=1)
     widths = sorted({c["width"] for c in asked})
+    tried = {
+        width: [c["rate"] for c in asked if c["width"] == width and c["phase"] == "tuning"]
+        for width in widths
+    }
+    # The highest keeps one for what would have won above it.
+    assert [len(tried[width]) for width in widths] == [4, 4, 4, 4, 3]
+
+    def won(width: int) -> float:
+        return min(tried[width], key=lambda r: error_of({"width": width, "seed": 20, "rate": r}))
+
     for below, width in itertools.pairwise(widths):
-        tried = [c["rate"] for c in asked if c["width"] == width and c["phase"] == "tuning"]
-        assert len(tried) == 4
-        won = next(c["rate"] for c in asked if c["width"] == below and c["phase"] == "measuring")
-        assert tried[0] == won
+        assert won(width) in tried[below]
+        # The first three are tuned together: what won there later comes too late above.
+        assert won(below) in tried[width] or width <= 4
 
 
 def test_it_waits_at_a_barrier_and_stays_finished():
     search = make(generation=2)
-    first, second = search.suggest("a"), search.suggest("b")
-    assert isinstance(first, dict)
-    assert isinstance(second, dict)
-    assert search.suggest("c") is None
-    assert search.suggest("a") == first  # asked again, not anew
-    end(search, "b", train, second)
-    assert search.suggest("c") is None
-    end(search, "a", train, first)
-    assert isinstance(search.suggest("c"), dict)
+    # Two settings at each of the three levels that patience asks for.
+    names = [f"t{i}" for i in range(6)]
+    configs = [search.suggest(name) for name in names]
+    assert sorted(config["width"] for config in configs) == [1, 1, 2, 2, 4, 4]
+    assert search.suggest("more") is None
+    assert search.suggest("t0") == configs[0]  # asked again, not anew
+    for name, config in reversed([*zip(names, configs, strict=True)]):
+        assert search.suggest("more") is None
+        end(search, name, train, config)
+    assert isinstance(search.suggest("more"), dict)
     done, _ = fit(make)
     assert done.suggest("more") == done.suggest("and more") == "FINISHED"
 
@@ -184,10 +198,11 @@ def test_a_search_whose_every_trial_fails_says_so():
 )
 def test_a_trial_that_was_stopped_early_did_not_complete(reached, last, iterations, counts):
     search = make(trials=1, iterations=iterations)
-    for i in range(4):
+    for i in range(12):  # four replicates of three levels
         config = search.suggest(f"t{i}")
-        result = {"error": error_of(config), "training_iteration": last if i == 0 else 4}
-        search.on_trial_result(f"t{i}", {"training_iteration": reached if i == 0 else 4})
+        here = (config["width"], config["seed"]) == (1, 0)
+        result = {"error": error_of(config), "training_iteration": last if here else 4}
+        search.on_trial_result(f"t{i}", {"training_iteration": reached if here else 4})
         search.on_trial_complete(f"t{i}", result)
     row = search.curve.at(1)
     assert (row.replicates, row.failed) == ((4, 0) if counts else (3, 1))
@@ -213,12 +228,12 @@ def test_trials_that_nobody_waits_for_change_nothing():
 
 
 def test_after_a_restart_what_ran_is_asked_again_only_where_nothing_else_is_left(tmp_path):
-    search = make(generation=3)
+    search = make(generation=1)
     names = {name: search.suggest(name) for name in ("a", "b")}
     search.save(str(tmp_path / "state"))
-    restored = make(generation=3)
+    restored = make(generation=1)
     restored.restore(str(tmp_path / "state"))
-    third = restored.suggest("c")
+    third = restored.suggest("c")  # of the third level: one setting each
     assert third not in names.values()
     again = [restored.suggest("d"), restored.suggest("e")]
     assert sorted(map(key, again)) == sorted(map(key, names.values()))

@@ -9,7 +9,7 @@ from typing import Any
 from tuner.catalog import Hyperparameter
 from tuner.curve import Curve, Question, SearchState
 from tuner.record import Conclusion, Measurement, Member, Outcome, Phase, Setting
-from tuner.returns import assess, curve
+from tuner.returns import assess, curve, winners_scores
 from tuner.search import Climb, SearchRecord
 from tuner.spec import Budget, Fixed, Measuring, Resources, Tuning
 
@@ -77,10 +77,13 @@ class Task:
     Attributes:
         phase: Whether it helps to choose a setting or measures the chosen one.
         member: The setting, the level and the replicate.
+        packet: The packet that claims it: of two settings that score the same, the one
+            that was asked for first wins.
     """
 
     phase: Phase
     member: Member
+    packet: str = ""
 
 
 class Ascent:
@@ -125,7 +128,7 @@ class Ascent:
     def _hand_out(self, token: str) -> Task | None:
         running = {i for i, _ in self._out.values()}
         owed = [
-            (i, Task(packet.phase, member))
+            (i, Task(packet.phase, member, packet.id))
             for packet in self.record.unfinished()
             for i, member in zip(self.record.ids(packet), packet.members(), strict=True)
             if i not in self.record.measurements
@@ -178,6 +181,7 @@ class Ascent:
             standalone_device_seconds=seconds,
             billed_device_seconds=seconds,
             error=error,
+            packet=task.packet,
         )
         return True
 
@@ -199,10 +203,7 @@ class Ascent:
         suffice, that is the top.
         """
         found = self.curve()
-        scores: dict[float, dict[int, float]] = {}
-        for row in self.record.measurements.values():
-            if row.phase is Phase.MEASURING and row.outcome is Outcome.COMPLETED:
-                scores.setdefault(row.level, {})[row.replicate] = row.scores[found.metric]
+        scores = winners_scores(self.plan.asked, self.record.measurements.values())
         level = assess(self.plan.asked, scores).estimated_sufficient
         if found.verdict is not None and found.verdict.level is not None:
             level = found.verdict.level
