@@ -1,0 +1,1 @@
+"""The same question end to end: this service against plain Ray Tune and Optuna."""
