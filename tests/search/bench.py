@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterable
 
-from tuner.record import Measurement, Outcome, Packet, Phase, seed_of
+from tuner.record import Measurement, Member, Outcome, Packet, Phase, PlanStep, seed_of
 from tuner.search import Climb, SearchRecord
 from tuner.spec import JobSpec
 
 JOB = "namespaces/default/jobs/test"
+MAX_STEPS = 500
 Truth = Callable[[int], float]
+Breaks = Callable[[Phase, Member], bool]
 
 
 def noise(*parts: str | int) -> float:
@@ -18,51 +21,104 @@ def noise(*parts: str | int) -> float:
 
 
 class Table:
-    """Error at a level: the truth plus a penalty for the learning rate plus paired noise."""
+    """Error at a level: the truth plus a penalty for the learning rate plus paired noise.
 
-    def __init__(self, spec: JobSpec, truth: Truth, sd: float, fails: Iterable[int] = ()) -> None:
+    Attributes:
+        spec: What is asked.
+        truth: Level to error at the best learning rate.
+        sd: Standard deviation of what a level and a replicate bring.
+        fails: Levels at which every fit diverges.
+        best: Level to the best learning rate there; .01 everywhere where omitted.
+        scatter: Standard deviation of what a setting and a replicate bring.
+        breaks: Tells of a fit whether it diverges.
+        digits: Decimals that scores have, so that some are equal.
+        seconds: Level to what a fit there costs alone, in device-seconds.
+        luck: Another number is other noise.
+    """
+
+    def __init__(
+        self,
+        spec: JobSpec,
+        truth: Truth,
+        sd: float,
+        fails: Iterable[int] = (),
+        *,
+        best: Truth | None = None,
+        scatter: float = 0.0,
+        breaks: Breaks | None = None,
+        digits: int = 15,
+        seconds: Truth = float,
+        luck: int = 0,
+    ) -> None:
         self.spec = spec
         self.truth = truth
         self.sd = sd
         self.fails = set(fails)
+        self.best = best
+        self.scatter = scatter
+        self.breaks = breaks
+        self.digits = digits
+        self.seconds = seconds
+        self.luck = luck
 
     def answer(self, record: SearchRecord, packet: Packet) -> list[Measurement]:
-        rows = []
-        for member in packet.members():
-            rate = dict(member.setting)["learning_rate"]
-            assert isinstance(rate, float)
-            shared = 2 * noise("replicate", member.replicate, packet.phase)
-            own = noise("own", member.level, member.replicate, packet.phase)
-            error = self.truth(member.level) + 0.1 * abs(rate - 0.01) + self.sd * (shared + own)
-            failed = member.level in self.fails
-            rows.append(
-                Measurement(
-                    id=record.id_of(packet.phase, member),
-                    search=record.search,
-                    phase=packet.phase,
-                    level=member.level,
-                    setting=member.setting,
-                    replicate=member.replicate,
-                    outcome=Outcome.DIVERGED if failed else Outcome.COMPLETED,
-                    scores={} if failed else {"error": error},
-                    error="the loss became NaN" if failed else "",
-                )
-            )
-        return rows
+        return [self.row(record, packet, member) for member in packet.members()]
+
+    def row(self, record: SearchRecord, packet: Packet, member: Member) -> Measurement:
+        failed = member.level in self.fails
+        if self.breaks is not None and self.breaks(packet.phase, member):
+            failed = True
+        return Measurement(
+            id=record.id_of(packet.phase, member),
+            search=record.search,
+            phase=packet.phase,
+            level=member.level,
+            setting=member.setting,
+            replicate=member.replicate,
+            outcome=Outcome.DIVERGED if failed else Outcome.COMPLETED,
+            scores={} if failed else {"error": self.error(packet.phase, member)},
+            standalone_device_seconds=self.seconds(member.level),
+            error="the loss became NaN" if failed else "",
+            packet=packet.id,
+        )
+
+    def error(self, phase: Phase, member: Member) -> float:
+        # A runner-up shares its replicates with the winner.
+        part = Phase.TUNING if phase is Phase.TUNING else Phase.MEASURING
+        shared = 2 * noise("replicate", member.replicate, part, self.luck)
+        own = noise("own", member.level, member.replicate, part, self.luck)
+        error = self.truth(member.level) + self.penalty(member) + self.sd * (shared + own)
+        if self.scatter:
+            setting = repr(member.setting)
+            error += self.scatter * noise(setting, member.level, member.replicate, part, self.luck)
+        return round(error, self.digits)
+
+    def penalty(self, member: Member) -> float:
+        rate = dict(member.setting)["learning_rate"]
+        assert isinstance(rate, float)
+        if self.best is None:
+            return 0.1 * abs(rate - 0.01)
+        return 0.02 * abs(math.log10(rate / self.best(member.level)))
 
 
 def climb(
-    table: Table, key: str, *, workers: int = 3, shuffle: int = 0, restart: float = 0.0
+    table: Table,
+    key: str,
+    *,
+    workers: int = 3,
+    shuffle: int = 0,
+    restart: float = 0.0,
+    reread: Callable[[PlanStep], PlanStep] = lambda step: step,
 ) -> SearchRecord:
     """Runs a search to its end, on so many workers, in an arrival order drawn from a seed.
 
     With a chance of `restart`, after any arrival all that is known is thrown
     away but the committed steps and the recorded measurements, as when a
-    runner dies.
+    runner dies. The steps are then as `reread` gives them back.
     """
     chance = random.Random(shuffle)
     record = SearchRecord(JOB, key)
-    for _ in range(10_000):
+    for _ in range(MAX_STEPS):
         step = Climb(table.spec, key).next_step(record)
         if step is None:
             return record
@@ -73,10 +129,13 @@ def climb(
             for m in table.answer(record, packet):
                 record.measurements.setdefault(m.id, m)
             if chance.random() < restart:
-                kept = dict(record.measurements)
+                kept = [*record.measurements.values()]
                 if kept and chance.random() < 0.5:  # one row never reached the coordinator
-                    kept.pop(next(reversed(kept)))
-                record = SearchRecord(JOB, key, list(record.steps), kept)
+                    kept.pop()
+                chance.shuffle(kept)
+                record = SearchRecord(
+                    JOB, key, [reread(step) for step in record.steps], {m.id: m for m in kept}
+                )
                 waiting = record.unfinished()
                 chance.shuffle(waiting)
     raise AssertionError("the search doesn't end")
