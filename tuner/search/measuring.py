@@ -68,10 +68,10 @@ class Measuring:
         """
         levels: dict[tuple[int, Setting, int | None], list[int]] = {}
         for level in sorted(wanted):
-            have = len(self._selection.measured(record, level))
-            for replicate in range(have, wanted[level]):
+            have = {row.replicate for row in self._selection.measured(record, level)}
+            for replicate in range(wanted[level]):
                 winner = self._selection.winner(record, level, replicate)
-                if winner is not None:
+                if winner is not None and replicate not in have:
                     alone = None if self._nested else level
                     levels.setdefault((replicate, winner, alone), []).append(level)
         work = [Work(winner, tuple(some), i) for (i, winner, _), some in levels.items()]
@@ -81,13 +81,19 @@ class Measuring:
     def left(self, record: SearchRecord, levels: Sequence[float]) -> dict[float, int]:
         """Returns the replicates that levels may still get."""
         most = self._measuring.max_replicates
-        return {k: most - len(self._selection.measured(record, int(k))) for k in levels}
+        return {k: most - self._had(record, int(k)) for k in levels}
+
+    def _had(self, record: SearchRecord, level: int) -> int:
+        """Returns the replicates that a level was given, failed ones included."""
+        if self._selection.retuned:  # one whose tuning run failed has no row
+            return self._runs(record, (level,))
+        return len(self._selection.measured(record, level))
 
     def add(self, view: View, levels: Sequence[int]) -> PlanStep | None:
         """Returns the step that adds replicates to these levels; None if they have them all."""
         assert view.look is not None  # nothing is added before anything is measured
         most = self._measuring.max_replicates
-        have = {level: len(self._selection.measured(view.record, level)) for level in levels}
+        have = {level: self._had(view.record, level) for level in levels}
         short = [n for n in have.values() if n < most]
         if not short:
             return None

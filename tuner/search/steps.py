@@ -108,20 +108,19 @@ class Steps:
     def costs(self, record: SearchRecord) -> tuple[tuple[int, float], ...]:
         """Returns what levels cost alone, in device-seconds, where a price asks for it.
 
-        The mean of a level's first replicates: what comes later changes nothing, so an
-        estimate stays what it was when it was first used.
+        The mean of a level's first replicates, or the first that completed where all of
+        those failed: what comes later changes nothing, so an estimate stays what it was
+        when it was first used.
         """
         if not self._question.price:
             return ()
         found = []
         for level in record.levels(Phase.MEASURING):
-            done = [
-                row.standalone_device_seconds
-                for row in self._selection.measured(record, level)
-                if row.outcome is Outcome.COMPLETED
-            ]
-            if done:
-                found.append((level, fmean(done[: self._sample])))
+            rows = self._selection.measured(record, level)
+            done = [row for row in rows if row.outcome is Outcome.COMPLETED]
+            first = [row for row in done if row.replicate < self._sample] or done[:1]
+            if first:
+                found.append((level, fmean(row.standalone_device_seconds for row in first)))
         return tuple(found)
 
     def _candidates(self, steps: Iterable[PlanStep]) -> set[object]:
