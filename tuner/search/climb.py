@@ -93,7 +93,7 @@ class Climb:
         step = self._go_on(view, look, Outlook(question, scores, look, left))
         if step is None and (answer := self._answer(look)) is not None:
             step = self._go_between(view, answer) or self._measuring.runner_up(view, answer)
-        return step or self._end(view, words.verdict(look.verdict))
+        return step or self._end(view, words.verdict(look.verdict, futile=max(left.values()) > 0))
 
     def _go_on(self, view: View, look: Assessment, outlook: Outlook) -> PlanStep | None:
         """Returns the step that may bring or better an answer; None where nothing may."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from tuner.curve import Question, Verdict
+from tuner.curve import Question, Verdict, VerdictOutcome
 from tuner.record import Setting
 from tuner.returns import Assessment
 from tuner.search.packing import Work
@@ -101,10 +101,13 @@ def between(question: Question, look: Assessment | None, levels: Sequence[int], 
     return f"{_at(question, levels)} was passed over and may be enough; go back. {then}"
 
 
-def verdict(found: Verdict) -> str:
-    """Says what the search ends with."""
+def verdict(found: Verdict, futile: bool = False) -> str:
+    """Says what the search ends with, and whether more replicates would hardly help."""
     level = f" at {found.level}" if found.level is not None else ""
-    return f"{found.outcome}{level}: {found.reason}"
+    said = f"{found.outcome}{level}: {found.reason}"
+    if found.outcome is VerdictOutcome.INCONCLUSIVE and futile:
+        return f"{said}; the replicates that are left would hardly tell, so none is spent on it"
+    return said
 
 
 def baseline(question: Question, scores: Mapping[float, Mapping[int, float]]) -> str:
