@@ -19,7 +19,7 @@ from tuner.returns.curves import curve
 from tuner.returns.knee import knee
 from tuner.returns.pairs import pair_level
 from tuner.returns.rows import winners_scores
-from tuner.returns.winners import standings
+from tuner.returns.winners import has_score, standings
 
 if TYPE_CHECKING:
     from tuner.returns.analysis import analyze, analyze_examples
@@ -41,6 +41,7 @@ __all__ = [
     "compare_record",
     "curve",
     "forest_curve",
+    "has_score",
     "knee",
     "mcnemar",
     "mixture_multiplier",

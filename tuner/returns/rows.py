@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tuner.curve import Question
-from tuner.record import Measurement, Outcome, Phase, Setting
-from tuner.returns.winners import standings
+from tuner.record import Measurement, Phase, Setting
+from tuner.returns.winners import has_score, standings
 
 
 @dataclass(frozen=True)
@@ -86,12 +85,8 @@ def _of_level(
                 f"measurement {row.id}: replicate {row.replicate} of level {row.level} is there "
                 "twice under different ids; give the rows of one job"
             )
-        (completed if _has_score(row, question.metric) else failed)[row.replicate] = row
+        (completed if has_score(row, question.metric) else failed)[row.replicate] = row
     return LevelRows(setting, completed, failed)
-
-
-def _has_score(row: Measurement, metric: str) -> bool:
-    return row.outcome is Outcome.COMPLETED and math.isfinite(row.scores.get(metric, math.nan))
 
 
 def completed_scores(

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from tuner.curve import Direction
 from tuner.record import Measurement, Outcome, Setting
 
-_UNKNOWN = (math.inf, math.inf)
+_UNKNOWN = (math.inf, math.inf, "")
 
 
 def standings(rows: Iterable[Measurement], metric: str, direction: Direction) -> list[Setting]:
@@ -16,7 +16,8 @@ def standings(rows: Iterable[Measurement], metric: str, direction: Direction) ->
 
     Those that were compared on the most tuning splits stand first, for they came
     through a race; among them the mean over the splits decides, and the earlier of
-    equals wins. A setting that failed on any split is out.
+    equals wins; those of one packet are equally early, and their ids decide. A setting
+    that failed on any split is out.
 
     Args:
         rows: The level's tuning rows. Rows that don't tell their packet count as tried
@@ -28,7 +29,7 @@ def standings(rows: Iterable[Measurement], metric: str, direction: Direction) ->
     tried: dict[Setting, list[Measurement]] = {}
     for row in sorted(rows, key=_place):
         tried.setdefault(row.setting, []).append(row)
-    whole = [s for s, some in tried.items() if all(_completed(row, metric) for row in some)]
+    whole = [s for s, some in tried.items() if all(has_score(row, metric) for row in some)]
 
     def rank(setting: Setting) -> tuple[int, float]:
         scores = [sign * row.scores[metric] for row in tried[setting]]
@@ -37,13 +38,14 @@ def standings(rows: Iterable[Measurement], metric: str, direction: Direction) ->
     return sorted(whole, key=rank)
 
 
-def _completed(row: Measurement, metric: str) -> bool:
+def has_score(row: Measurement, metric: str) -> bool:
+    """Tells whether a row counts as a result: it completed, with a finite score."""
     return row.outcome is Outcome.COMPLETED and math.isfinite(row.scores.get(metric, math.nan))
 
 
-def _place(row: Measurement) -> tuple[float, float]:
+def _place(row: Measurement) -> tuple[float, float, str]:
     """Returns the step and the place in it that claimed a row, from "search:step:index"."""
     parts = row.packet.rsplit(":", 2)
     if len(parts) == 3 and parts[1].isdigit() and parts[2].isdigit():
-        return int(parts[1]), int(parts[2])
+        return int(parts[1]), int(parts[2]), row.id
     return _UNKNOWN

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuner.record import Measurement, Outcome, Phase, Setting
-from tuner.returns import standings
+from tuner.record import Measurement, Phase, Setting
+from tuner.returns import has_score, standings
 from tuner.search.record import SearchRecord
 from tuner.search.spec import SearchSpec
 from tuner.search.tuning import default_setting, is_fixed
@@ -59,9 +59,10 @@ class Selection:
         return [(s, self._mean(rows)) for s, rows in by_setting.items() if len(rows) == whole]
 
     def _mean(self, rows: Sequence[Measurement]) -> float | None:
-        if any(row.outcome is not Outcome.COMPLETED for row in rows):
+        metric = self._question.metric
+        if not all(has_score(row, metric) for row in rows):
             return None
-        return sum(self._sign * row.scores[self._question.metric] for row in rows) / len(rows)
+        return sum(self._sign * row.scores[metric] for row in rows) / len(rows)
 
     def winner(self, record: SearchRecord, level: int, replicate: int = 0) -> Setting | None:
         """Returns the setting that a replicate measures at a level; None if all failed."""
@@ -100,7 +101,7 @@ class Selection:
         found: dict[float, dict[int, float]] = {}
         for level in record.levels(Phase.MEASURING):
             for row in self.measured(record, level):
-                if row.outcome is Outcome.COMPLETED:
+                if has_score(row, self._question.metric):
                     score = row.scores[self._question.metric]
                     found.setdefault(level, {})[row.replicate] = score
         return found

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from tuner import catalog
-from tuner.record import Conclusion, Outcome, Phase, PlanStep, StepKind
-from tuner.returns import Assessment
+from tuner.record import Conclusion, Phase, PlanStep, StepKind
+from tuner.returns import Assessment, has_score
 from tuner.search import words
 from tuner.search.packing import Work, pack
 from tuner.search.record import SearchRecord
@@ -117,7 +117,7 @@ class Steps:
         found = []
         for level in record.levels(Phase.MEASURING):
             rows = self._selection.measured(record, level)
-            done = [row for row in rows if row.outcome is Outcome.COMPLETED]
+            done = [row for row in rows if has_score(row, self._question.metric)]
             first = [row for row in done if row.replicate < self._sample] or done[:1]
             if first:
                 found.append((level, fmean(row.standalone_device_seconds for row in first)))
