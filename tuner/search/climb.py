@@ -21,7 +21,7 @@ from tuner.search import words
 from tuner.search.measuring import Measuring
 from tuner.search.outlook import Outlook
 from tuner.search.record import SearchRecord
-from tuner.search.route import between, landmarks
+from tuner.search.route import between, beyond, landmarks, missing
 from tuner.search.selection import Group, Selection
 from tuner.search.spec import SearchSpec, is_nested
 from tuner.search.steps import Steps, View
@@ -90,10 +90,15 @@ class Climb:
         if not question.axis:
             return self._end(view, words.baseline(question, scores))
         left = self._measuring.left(record, look.levels)
-        step = self._go_on(view, look, Outlook(question, scores, look, left))
+        outlook = Outlook(question, scores, look, left)
+        step = self._go_on(view, look, outlook)
         if step is None and (answer := self._answer(look)) is not None:
-            step = self._go_between(view, answer) or self._measuring.runner_up(view, answer)
-        return step or self._end(view, words.verdict(look.verdict, futile=max(left.values()) > 0))
+            below = between(self._question, view.opened, answer)
+            step = self._go_back(view, below, words.between)
+            step = step or self._measuring.runner_up(view, answer)
+        # A candidate that is left wants for larger levels, not for replicates.
+        futile = outlook.candidate() is None and max(left.values()) > 0
+        return step or self._end(view, words.verdict(look.verdict, futile))
 
     def _go_on(self, view: View, look: Assessment, outlook: Outlook) -> PlanStep | None:
         """Returns the step that may bring or better an answer; None where nothing may."""
@@ -106,11 +111,14 @@ class Climb:
             return None
         if len(outlook.above(candidate)) >= self._question.patience:
             return self._measuring.add(view, outlook.undecided(candidate))
-        up = self._go_up(view)
-        if up is None and outlook.may_rise():
+        larger = beyond(self._question, view.opened, int(candidate))
+        step = self._go_up(view) or self._go_back(view, larger, words.beyond)
+        if step is None and outlook.may_rise():
             # Too few larger levels are declared: only that all fall short can be shown.
-            return self._measuring.add(view, outlook.rivals())
-        return up
+            step = self._measuring.add(view, outlook.rivals())
+            if step is None and len(look.levels) == len(view.opened):
+                step = self._go_back(view, missing(self._question, view.opened), words.missing)
+        return step
 
     def _answer(self, look: Assessment) -> int | None:
         """Returns the level that the verdict recommends; None where it recommends none."""
@@ -124,13 +132,9 @@ class Climb:
         group = next((g for g in self._landmarks if g > highest), None)
         return None if group is None else self._open_level(view, group, words.up)
 
-    def _go_between(self, view: View, answer: int) -> PlanStep | None:
-        """Returns the step that opens a level just below the answer; None where none waits."""
-        if self._nested:
-            return None
-        opened = [level for group in view.groups for level in group]
-        level = between(self._question, opened, answer)
-        return None if level is None else self._open_level(view, (level,), words.between)
+    def _go_back(self, view: View, level: int | None, say: words.Opening) -> PlanStep | None:
+        """Returns the step that opens a level that was passed over; None where none waits."""
+        return None if level is None else self._open_level(view, (level,), say)
 
     def _open_level(self, view: View, group: Group, say: words.Opening) -> PlanStep:
         larger = View(view.record, sorted([*view.groups, group]), view.look)

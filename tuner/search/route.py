@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Sequence
 
 from tuner.curve import Question
@@ -29,5 +30,28 @@ def between(question: Question, opened: Collection[int], answer: int) -> int | N
     The middle one of those that were passed over; None where none was.
     """
     below = max((level for level in opened if level < answer), default=answer)
-    passed: Sequence[int] = [int(k) for k in question.levels if below < k < answer]
+    return _middle(question, below, answer)
+
+
+def beyond(question: Question, opened: Collection[int], level: int) -> int | None:
+    """Returns the level to try above one that has too few larger levels.
+
+    The middle one of those that were passed over nearest to it; None where none was.
+    """
+    gaps = [gap for gap in itertools.pairwise(sorted(opened)) if gap[0] >= level]
+    found = (_middle(question, *gap) for gap in gaps)
+    return next((k for k in found if k is not None), None)
+
+
+def missing(question: Question, opened: Collection[int]) -> int | None:
+    """Returns the level to try where every level counts, the largest ones first.
+
+    The middle one of those that were passed over; None where none was.
+    """
+    found = (_middle(question, *gap) for gap in reversed([*itertools.pairwise(sorted(opened))]))
+    return next((k for k in found if k is not None), None)
+
+
+def _middle(question: Question, below: int, above: int) -> int | None:
+    passed: Sequence[int] = [int(k) for k in question.levels if below < k < above]
     return passed[(len(passed) - 1) // 2] if passed else None

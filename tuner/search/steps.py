@@ -30,6 +30,11 @@ class View:
     groups: Sequence[Group]
     look: Assessment | None = None
 
+    @property
+    def opened(self) -> list[int]:
+        """The levels that are open, rising."""
+        return [level for group in self.groups for level in group]
+
 
 class Steps:
     """Makes the steps of one search."""

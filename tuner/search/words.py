@@ -101,6 +101,22 @@ def between(question: Question, look: Assessment | None, levels: Sequence[int], 
     return f"{_at(question, levels)} was passed over and may be enough; go back. {then}"
 
 
+def beyond(question: Question, look: Assessment | None, levels: Sequence[int], then: str) -> str:
+    """Says that a level that was passed over is tried, for want of larger ones."""
+    return (
+        f"{_at(question, levels)} was passed over, and patience asks for more larger levels; "
+        f"go back. {then}"
+    )
+
+
+def missing(question: Question, look: Assessment | None, levels: Sequence[int], then: str) -> str:
+    """Says that a level that was passed over is tried, for returns rise only past it, too."""
+    return (
+        f"{_at(question, levels)} was passed over, and every measured level below the largest "
+        f"falls short; go back. {then}"
+    )
+
+
 def verdict(found: Verdict, futile: bool = False) -> str:
     """Says what the search ends with, and whether more replicates would hardly help."""
     level = f" at {found.level}" if found.level is not None else ""
