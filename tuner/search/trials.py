@@ -117,15 +117,9 @@ class Trials:
     def _carried(
         self, record: SearchRecord, other: Group, group: Group, run: int
     ) -> Setting | None:
-        """Returns what won at another group so far, as it suits this one."""
-        scored = [
-            (score, i, setting)
-            for i, (setting, score) in enumerate(self._selection.tried(record, other, (run,)))
-            if score is not None
-        ]
-        if not scored:
-            return None
-        return self._space.carried(min(scored)[2], other[-1], group[-1])
+        """Returns what won at another group so far, a race included, as it suits this one."""
+        won = self._selection.winner(record, other[-1], run)
+        return None if won is None else self._space.carried(won, other[-1], group[-1])
 
     def _race(self, record: SearchRecord, group: Group) -> list[Trial]:
         """Returns what a race still owes: its first split on which anyone is missing."""
