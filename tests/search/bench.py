@@ -29,10 +29,12 @@ class Table:
         sd: Standard deviation of what a level and a replicate bring.
         fails: Levels at which every fit diverges.
         best: Level to the best learning rate there; .01 everywhere where omitted.
+        slope: Error of a rate that is ten times off the best.
         scatter: Standard deviation of what a setting and a replicate bring.
-        breaks: Tells of a fit whether it diverges.
+        breaks: Tells of a fit whether it diverges; some then say so by their score alone.
         digits: Decimals that scores have, so that some are equal.
-        seconds: Level to what a fit there costs alone, in device-seconds.
+        seconds: Level to what a fit there costs alone, in device-seconds, in the middle.
+        jitter: The share by which fits take more or less.
         luck: Another number is other noise.
     """
 
@@ -44,10 +46,12 @@ class Table:
         fails: Iterable[int] = (),
         *,
         best: Truth | None = None,
+        slope: float = 0.02,
         scatter: float = 0.0,
         breaks: Breaks | None = None,
         digits: int = 15,
         seconds: Truth = float,
+        jitter: float = 0.0,
         luck: int = 0,
     ) -> None:
         self.spec = spec
@@ -55,10 +59,12 @@ class Table:
         self.sd = sd
         self.fails = set(fails)
         self.best = best
+        self.slope = slope
         self.scatter = scatter
         self.breaks = breaks
         self.digits = digits
         self.seconds = seconds
+        self.jitter = jitter
         self.luck = luck
 
     def answer(self, record: SearchRecord, packet: Packet) -> list[Measurement]:
@@ -66,8 +72,10 @@ class Table:
 
     def row(self, record: SearchRecord, packet: Packet, member: Member) -> Measurement:
         failed = member.level in self.fails
+        scores = {} if failed else {"error": self.error(packet.phase, member)}
         if self.breaks is not None and self.breaks(packet.phase, member):
-            failed = True
+            failed = noise("how", repr(member)) > 0
+            scores = {} if failed else {"error": math.nan}
         return Measurement(
             id=record.id_of(packet.phase, member),
             search=record.search,
@@ -76,8 +84,8 @@ class Table:
             setting=member.setting,
             replicate=member.replicate,
             outcome=Outcome.DIVERGED if failed else Outcome.COMPLETED,
-            scores={} if failed else {"error": self.error(packet.phase, member)},
-            standalone_device_seconds=self.seconds(member.level),
+            scores=scores,
+            standalone_device_seconds=self.cost(member),
             error="the loss became NaN" if failed else "",
             packet=packet.id,
         )
@@ -93,12 +101,16 @@ class Table:
             error += self.scatter * noise(setting, member.level, member.replicate, part, self.luck)
         return round(error, self.digits)
 
+    def cost(self, member: Member) -> float:
+        more = noise("cost", repr(member), self.luck) if self.jitter else 0.0
+        return self.seconds(member.level) * math.exp(self.jitter * more)
+
     def penalty(self, member: Member) -> float:
         rate = dict(member.setting)["learning_rate"]
         assert isinstance(rate, float)
         if self.best is None:
             return 0.1 * abs(rate - 0.01)
-        return 0.02 * abs(math.log10(rate / self.best(member.level)))
+        return self.slope * abs(math.log10(rate / self.best(member.level)))
 
 
 def climb(

@@ -25,6 +25,9 @@ STARTUP_TRIALS = 4
 WARM_TRIALS = 10
 """Trials that CMA-ES needs to take a tenth of them as its start."""
 
+ROUNDING = 1e-3
+"""Share by which a number may be off after it was moved to another level and back."""
+
 _ASKS_PER_SETTING = 20
 """Asks after which a space that gives nothing new counts as exhausted."""
 
@@ -74,12 +77,12 @@ def propose(
 
     Returns:
         Settings that weren't tried before; fewer than asked where the space
-        holds no more.
+        holds no more. Of the first ones none that differs from another by rounding alone.
     """
     seen = {setting for setting, _ in tried}
     chosen: list[Setting] = []
     for setting in first:
-        if setting not in seen and len(chosen) < count:
+        if len(chosen) < count and not any(_alike(setting, other) for other in seen):
             chosen.append(setting)
             seen.add(setting)
     if len(chosen) == count or is_fixed(ranges):
@@ -104,6 +107,14 @@ def propose(
             if len(chosen) == count:
                 break
     return chosen
+
+
+def _alike(one: Setting, other: Setting) -> bool:
+    return all(
+        a == b
+        or (isinstance(a, float) and isinstance(b, float) and math.isclose(a, b, rel_tol=ROUNDING))
+        for (_, a), (_, b) in zip(one, other, strict=True)
+    )
 
 
 def _study(make: MakeSampler, seed: int, told: Sequence[FrozenTrial]) -> optuna.Study:
