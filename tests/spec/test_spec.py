@@ -101,6 +101,11 @@ def test_python_yaml_and_json_give_the_same_spec(tmp_path):
         ({**SHORTEST, "budget": {"trials": 1.5}}, "budget.trials", "integer"),
         ({**SHORTEST, "resources": {"fuse": 0}}, "resources.fuse", "greater than or equal to 1"),
         ({**SHORTEST, "resources": {"fuse": 1025}}, "resources.fuse", "or equal to 1024"),
+        (
+            {**SHORTEST, "resources": {"fuse": 4, "speculate": True}},
+            "resources.speculate",
+            "leave one of the two out",
+        ),
         ({**SHORTEST, "worth": {"gain": 0.01}}, "worth.device_hours", "missing"),
         ({**SHORTEST, "worth": {"gain": 0, "device_hours": 1}}, "worth.gain", "greater than"),
         ({**SHORTEST, "worth": {"gain": 1, "device_hours": -1}}, "worth.device_hours", "greater"),

@@ -139,6 +139,7 @@ def test_comparisons_of_learners_come_back_the_same(value):
             "baseline": None,
         },
         {"dataset": "digits", "searches": [{"learner": "cnn"}], "tuning": {"race": 3}},
+        {"dataset": "digits", "searches": [{"learner": "cnn"}], "resources": {"speculate": True}},
     ],
 )
 def test_specs_come_back_the_same(data):

@@ -151,6 +151,8 @@ class Resources(Part):
         slots: Most slots at once; None is as many as fit.
         packet_timeout_seconds: A packet that takes longer is stopped.
         fuse: Most fits that one packet trains as one batched model, where the learner can.
+        speculate: Whether idle slots run what is likely to be asked for next. It is billed,
+            asked for or not, and changes no decision and no result.
     """
 
     cpus: float = Field(1.0, gt=0, le=1024)
@@ -159,6 +161,17 @@ class Resources(Part):
     slots: int | None = Field(None, ge=1, le=100_000)
     packet_timeout_seconds: float = Field(3600.0, gt=0, le=30 * 86400)
     fuse: int = Field(1, ge=1, le=1024)
+    speculate: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.speculate and self.fuse > 1:
+            problem = (
+                f"can't be on where fuse is {self.fuse}: what trains together is decided with "
+                "the step that asks for it, and not before; leave one of the two out"
+            )
+            raise Problems([Violation("speculate", problem)])
+        return self
 
 
 class Budget(Part):

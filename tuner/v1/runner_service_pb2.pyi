@@ -193,6 +193,7 @@ class GetAssignmentResponse(_message.Message):
     BILLED_DEVICE_SECONDS_FIELD_NUMBER: _builtins.int
     PLAN_STEPS_FIELD_NUMBER: _builtins.int
     MEASUREMENTS_FIELD_NUMBER: _builtins.int
+    SURPLUS_FIELD_NUMBER: _builtins.int
     slots: _builtins.int
     """Slots that the job may hold; 0 is as many as fit. First message only."""
     elapsed_seconds: _builtins.float
@@ -211,6 +212,10 @@ class GetAssignmentResponse(_message.Message):
     def plan_steps(self) -> _containers.RepeatedCompositeFieldContainer[_record_pb2.PlanStep]: ...
     @_builtins.property
     def measurements(self) -> _containers.RepeatedCompositeFieldContainer[_record_pb2.Measurement]: ...
+    @_builtins.property
+    def surplus(self) -> _containers.RepeatedCompositeFieldContainer[_record_pb2.Measurement]:
+        """What ran ahead of the plan and no step has claimed so far."""
+
     def __init__(
         self,
         *,
@@ -221,10 +226,11 @@ class GetAssignmentResponse(_message.Message):
         billed_device_seconds: _builtins.float = ...,
         plan_steps: _abc.Iterable[_record_pb2.PlanStep] | None = ...,
         measurements: _abc.Iterable[_record_pb2.Measurement] | None = ...,
+        surplus: _abc.Iterable[_record_pb2.Measurement] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["billed_device_seconds", b"billed_device_seconds", "data_roots", b"data_roots", "elapsed_seconds", b"elapsed_seconds", "measurements", b"measurements", "plan_steps", b"plan_steps", "slots", b"slots", "spec", b"spec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["billed_device_seconds", b"billed_device_seconds", "data_roots", b"data_roots", "elapsed_seconds", b"elapsed_seconds", "measurements", b"measurements", "plan_steps", b"plan_steps", "slots", b"slots", "spec", b"spec", "surplus", b"surplus"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -281,22 +287,28 @@ class RecordMeasurementsRequest(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     MEASUREMENTS_FIELD_NUMBER: _builtins.int
     PACKET_ATTEMPTS_FIELD_NUMBER: _builtins.int
+    SURPLUS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def attempt(self) -> Global___AttemptRef: ...
     @_builtins.property
     def measurements(self) -> _containers.RepeatedCompositeFieldContainer[_record_pb2.Measurement]: ...
     @_builtins.property
     def packet_attempts(self) -> _containers.RepeatedCompositeFieldContainer[_record_pb2.PacketAttempt]: ...
+    @_builtins.property
+    def surplus(self) -> _containers.RepeatedCompositeFieldContainer[_record_pb2.Measurement]:
+        """What ran ahead of the plan. It becomes a measurement once a step claims it."""
+
     def __init__(
         self,
         *,
         attempt: Global___AttemptRef | None = ...,
         measurements: _abc.Iterable[_record_pb2.Measurement] | None = ...,
         packet_attempts: _abc.Iterable[_record_pb2.PacketAttempt] | None = ...,
+        surplus: _abc.Iterable[_record_pb2.Measurement] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "measurements", b"measurements", "packet_attempts", b"packet_attempts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "measurements", b"measurements", "packet_attempts", b"packet_attempts", "surplus", b"surplus"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

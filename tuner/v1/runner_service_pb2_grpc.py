@@ -91,7 +91,8 @@ class RunnerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CommitPlanStep(self, request, context):
-        """Commits a decision. The same step again is OK; another is ABORTED.
+        """Commits a decision, and makes measurements of the surplus that it claims.
+        The same step again is OK; another is ABORTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,7 +41,9 @@ class RunnerServiceStub:
     GetAssignment: _grpc.UnaryStreamMultiCallable[_runner_service_pb2.GetAssignmentRequest, _runner_service_pb2.GetAssignmentResponse]
     """The spec first, then the plan and every measurement so far."""
     CommitPlanStep: _grpc.UnaryUnaryMultiCallable[_runner_service_pb2.CommitPlanStepRequest, _runner_service_pb2.CommitPlanStepResponse]
-    """Commits a decision. The same step again is OK; another is ABORTED."""
+    """Commits a decision, and makes measurements of the surplus that it claims.
+    The same step again is OK; another is ABORTED.
+    """
     RecordMeasurements: _grpc.UnaryUnaryMultiCallable[_runner_service_pb2.RecordMeasurementsRequest, _runner_service_pb2.RecordMeasurementsResponse]
     """Idempotent; answered once durable."""
     Heartbeat: _grpc.UnaryUnaryMultiCallable[_runner_service_pb2.HeartbeatRequest, _runner_service_pb2.HeartbeatResponse]
@@ -61,7 +63,9 @@ class RunnerServiceAsyncStub(RunnerServiceStub):
     GetAssignment: _aio.UnaryStreamMultiCallable[_runner_service_pb2.GetAssignmentRequest, _runner_service_pb2.GetAssignmentResponse]  # type: ignore[assignment]
     """The spec first, then the plan and every measurement so far."""
     CommitPlanStep: _aio.UnaryUnaryMultiCallable[_runner_service_pb2.CommitPlanStepRequest, _runner_service_pb2.CommitPlanStepResponse]  # type: ignore[assignment]
-    """Commits a decision. The same step again is OK; another is ABORTED."""
+    """Commits a decision, and makes measurements of the surplus that it claims.
+    The same step again is OK; another is ABORTED.
+    """
     RecordMeasurements: _aio.UnaryUnaryMultiCallable[_runner_service_pb2.RecordMeasurementsRequest, _runner_service_pb2.RecordMeasurementsResponse]  # type: ignore[assignment]
     """Idempotent; answered once durable."""
     Heartbeat: _aio.UnaryUnaryMultiCallable[_runner_service_pb2.HeartbeatRequest, _runner_service_pb2.HeartbeatResponse]  # type: ignore[assignment]
@@ -96,7 +100,9 @@ class RunnerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _runner_service_pb2.CommitPlanStepRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_runner_service_pb2.CommitPlanStepResponse, _abc.Awaitable[_runner_service_pb2.CommitPlanStepResponse]]:
-        """Commits a decision. The same step again is OK; another is ABORTED."""
+        """Commits a decision, and makes measurements of the surplus that it claims.
+        The same step again is OK; another is ABORTED.
+        """
 
     @_abc_1.abstractmethod
     def RecordMeasurements(

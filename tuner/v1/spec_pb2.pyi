@@ -375,6 +375,7 @@ class ResourcesSpec(_message.Message):
     SLOTS_FIELD_NUMBER: _builtins.int
     PACKET_TIMEOUT_SECONDS_FIELD_NUMBER: _builtins.int
     FUSE_FIELD_NUMBER: _builtins.int
+    SPECULATE_FIELD_NUMBER: _builtins.int
     cpus: _builtins.float
     """Processor cores reserved by a slot."""
     gpus: _builtins.float
@@ -387,6 +388,8 @@ class ResourcesSpec(_message.Message):
     """A packet is stopped after this long."""
     fuse: _builtins.int
     """Most fits that one packet trains as one batched model."""
+    speculate: _builtins.bool
+    """Idle slots run what is likely to be asked for next; it is billed, asked for or not."""
     def __init__(
         self,
         *,
@@ -396,10 +399,11 @@ class ResourcesSpec(_message.Message):
         slots: _builtins.int = ...,
         packet_timeout_seconds: _builtins.float = ...,
         fuse: _builtins.int = ...,
+        speculate: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpus", b"cpus", "fuse", b"fuse", "gpus", b"gpus", "packet_timeout_seconds", b"packet_timeout_seconds", "slots", b"slots", "threads", b"threads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpus", b"cpus", "fuse", b"fuse", "gpus", b"gpus", "packet_timeout_seconds", b"packet_timeout_seconds", "slots", b"slots", "speculate", b"speculate", "threads", b"threads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,6 +25,11 @@ class Workers:
         """When the last worker is done with what it has, in seconds."""
         return max(self._free)
 
+    @property
+    def idle_at(self) -> float:
+        """When the first worker is done with what it has, in seconds."""
+        return self._free[0]
+
     def start(self, seconds: float, at: float = 0.0) -> float:
         """Gives the next packet to the worker that is free first; returns when it ends.
 

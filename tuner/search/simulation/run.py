@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from tuner.curve import Question, VerdictOutcome
-from tuner.record import Measurement, Member, Outcome, Packet, Phase, PlanStep
+from tuner.record import Member, Phase, PlanStep
 from tuner.returns import assess, winners_scores
+from tuner.search.foresight import Foresight
 from tuner.search.record import SearchRecord
 from tuner.search.simulation.clock import Workers
 from tuner.search.simulation.judge import answer_of
-from tuner.search.simulation.world import METRIC, Draw, WorldSpec
+from tuner.search.simulation.surplus import Ahead
+from tuner.search.simulation.world import Draw, WorldSpec
 
 JOB = "namespaces/default/jobs/simulation"
 MAX_STEPS = 100_000
@@ -92,9 +94,11 @@ class Run:
     Attributes:
         answers: One for each question that was put.
         device_seconds: What all workers worked.
-        wall_clock_seconds: When the last of them was done.
+        wall_clock_seconds: When the last of them was done; with speculation, the last of
+            what steps had asked for.
         record: What was planned and measured; None for an optimizer.
         trace: An optimizer's answers as they changed: device-seconds of ended fits, level.
+        surplus_seconds: What of the device-seconds ran ahead and was never asked for.
     """
 
     answers: tuple[Answer, ...]
@@ -102,6 +106,7 @@ class Run:
     wall_clock_seconds: float
     record: SearchRecord | None = None
     trace: tuple[tuple[float, float | None], ...] = ()
+    surplus_seconds: float = 0.0
 
 
 def simulate(
@@ -110,7 +115,7 @@ def simulate(
     """Runs a policy to its end.
 
     The same spec and seed give the same run, and, where steps are planned, the same
-    record and answers for any number of workers.
+    record and answers for any number of workers, and with `resources.speculate` or without.
 
     Args:
         make: Makes the policy.
@@ -127,7 +132,9 @@ def simulate(
     policy = make(spec, key)
     draw = spec.world.draw(spec.seed)
     if isinstance(policy, Plan):
-        return _run_plan(policy, draw, key, workers, questions or (spec.question(key),))
+        foresight = Foresight(spec, key, policy) if spec.resources.speculate else None
+        asked = questions or (spec.question(key),)
+        return _run_plan(policy, draw, key, workers, asked, foresight)
     if isinstance(policy, Optimizer):
         return _run_optimizer(policy, draw, workers)
     raise TypeError(f"{type(policy).__name__} has neither next_step nor ask and tell")
@@ -140,43 +147,26 @@ def needs_margin(make: Factory, spec: WorldSpec) -> bool:
 
 
 def _run_plan(
-    policy: Plan, draw: Draw, key: str, workers: int, questions: tuple[Question, ...]
+    policy: Plan,
+    draw: Draw,
+    key: str,
+    workers: int,
+    questions: tuple[Question, ...],
+    foresight: Foresight | None,
 ) -> Run:
     record = SearchRecord(JOB, key)
-    clock = Workers(workers)
+    crew = Ahead(draw, record, workers, foresight)
     for _ in range(MAX_STEPS):
         step = policy.next_step(record)
         if step is None:
             break
         record.steps.append(step)
-        clock.run([_measure(draw, record, packet) for packet in step.packets])
+        crew.run(step)
     else:
         raise RuntimeError(f"{type(policy).__name__} doesn't end")
     answer = policy.answer if isinstance(policy, Answering) else verdict
     answers = tuple(answer(record, question) for question in questions)
-    return Run(answers, clock.device_seconds, clock.now, record)
-
-
-def _measure(draw: Draw, record: SearchRecord, packet: Packet) -> float:
-    """Records a packet's measurements; returns the device-seconds that it takes."""
-    total = 0.0
-    for member, i in zip(packet.members(), record.ids(packet), strict=True):
-        seconds = draw.seconds(member)
-        total += seconds
-        record.measurements[i] = Measurement(
-            id=i,
-            search=record.search,
-            phase=packet.phase,
-            level=member.level,
-            setting=member.setting,
-            replicate=member.replicate,
-            outcome=Outcome.COMPLETED,
-            scores={METRIC: draw.score(packet.phase, member)},
-            standalone_device_seconds=seconds,
-            billed_device_seconds=seconds,
-            packet=packet.id,
-        )
-    return total
+    return Run(answers, crew.device_seconds, crew.now, record, surplus_seconds=crew.surplus_seconds)
 
 
 def verdict(record: SearchRecord, question: Question) -> Answer:
