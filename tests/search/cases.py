@@ -60,11 +60,11 @@ def cases(draw, axes=AXES, ladders=LADDERS, calm=False, **given) -> Case:
     """Draws a search; what is given isn't drawn. A calm one has little noise and no failures."""
     learner, axis = draw(st.sampled_from(axes))
     search = {"learner": learner, "axis": axis, "levels": draw(st.sampled_from(ladders))}
-    if draw(st.sampled_from([False] * 7 + [True])):
-        names = ("learning_rate", "weight_decay", "dropout") if learner == "cnn" else (
-            "learning_rate",
-        )  # fmt: skip
-        search["space"] = dict(zip(names, (0.02, 0.001, 0.1), strict=False))
+    kind = draw(st.sampled_from(["tuned"] * 6 + ["fixed", "few values"]))
+    if kind != "tuned":
+        space = {"weight_decay": 0.001, "dropout": 0.1} if learner == "cnn" else {}
+        few_values = {"choices": [0.01, 0.02, 0.05]}
+        search["space"] = {**space, "learning_rate": 0.02 if kind == "fixed" else few_values}
     few = draw(st.integers(2, 5))
     retune = draw(st.sampled_from([False, False, False, True]))
     tuning = {

@@ -9,9 +9,9 @@ import pytest
 from services.coordinator.api.judging import judged_step
 from tests.search.bench import Table, climb, measured
 from tests.search.cases import plateau_at
-from tuner.record import Phase
+from tuner.record import Conclusion, Phase
 from tuner.returns import assess, curve, winners_scores
-from tuner.search import SearchRecord
+from tuner.search import Climb, SearchRecord
 from tuner.spec import JobSpec
 from tuner.wire.record import step_to_wire
 
@@ -155,6 +155,22 @@ def test_failed_replicates_leave_a_cost_as_it_was_first_told():
             told.setdefault(level, set()).add(cost)
     assert max(len(record.rows(Phase.MEASURING, k)) for k in told) > 4  # more came later
     assert {level: len(some) for level, some in told.items()} == dict.fromkeys((1, 2, 4), 1)
+
+
+def test_an_end_from_outside_fixes_the_costs_of_all_that_is_final():
+    """Else a curve could not be priced that has all it needs."""
+    job = spec()
+    key = "simulated/depth"
+    whole = climb(Table(job, plateau_at(2), sd=0.002, seconds=hours), key)
+    first = next(n for n, s in enumerate(whole.steps) if s.packets[0].phase is Phase.MEASURING)
+    record = SearchRecord(whole.job, key, whole.steps[: first + 1], dict(whole.measurements))
+    end = Climb(job, key).conclude(record, Conclusion.BUDGET, "the bill is reached")
+    assert dict(end.costs) == pytest.approx({1: HOUR, 2: 2 * HOUR, 4: 4 * HOUR})
+    # While some are outstanding it is what the last decision was taken on.
+    record = SearchRecord(whole.job, key, whole.steps[: first + 1], dict(whole.measurements))
+    record.measurements.pop(record.ids(whole.steps[first].packets[-1])[0])
+    end = Climb(job, key).conclude(record, Conclusion.BUDGET, "the bill is reached")
+    assert end.costs == whole.steps[first].costs == ()
 
 
 def test_without_a_price_no_step_holds_costs():

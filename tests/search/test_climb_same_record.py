@@ -43,7 +43,7 @@ def test_steps_and_record_are_the_same_whatever_arrives_when_and_dies(
     )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(case=cases() | CLIMBING)
 def test_a_record_keeps_every_promise(case):
     promises.check(case, climb(case.table, case.key, workers=1))

@@ -276,6 +276,15 @@ def test_who_fails_on_a_later_split_is_out_and_the_rest_is_still_compared_alike(
     assert [r.replicate for r in rows if r.setting == winner] == [0, 1]
 
 
+@pytest.mark.parametrize(("trials", "splits"), [(2, [2]), (3, [3, 2]), (4, [4, 2]), (7, [7, 4, 2])])
+def test_nobody_races_alone(trials, splits):
+    """There would be nothing to compare its score with."""
+    job = spec(levels=(1, 2), tuning={"trials": trials, "race": 5, "generation": 8})
+    record = climb(Table(job, plateau_at(10**6), sd=0.002, scatter=0.01), KEY)
+    counts = Counter(r.replicate for r in record.rows(Phase.TUNING, 2))
+    assert [counts[i] for i in range(5)] == splits + [0] * (5 - len(splits))
+
+
 def test_a_race_on_a_nested_axis_compares_fits_over_all_levels():
     job = spec(axis="trees", levels=(1, 2, 4, 8), tuning={"trials": 6, "race": 3})
     record = climb(Table(job, plateau_at(2), sd=0.002, scatter=0.01), "simulated/trees")
@@ -288,6 +297,17 @@ def test_a_race_on_a_nested_axis_compares_fits_over_all_levels():
     assert splits == {0: 6, 1: 3, 2: 2}
     for level in (1, 2, 4, 8):
         assert Counter(r.replicate for r in record.rows(Phase.TUNING, level)) == splits
+
+
+def test_a_decision_names_the_splits_where_there_are_more_than_the_usual_one():
+    race = spec(levels=(1, 2), tuning={"trials": 4, "race": 2, "generation": 4})
+    said = [s.decision for s in climb(Table(race, plateau_at(1), sd=0.002), KEY).steps]
+    assert "depth 1, 2: try 7 settings" in said
+    assert "depth 1: try 1 settings" in said  # the trial that was kept
+    assert "depth 1, 2: try 4 settings on split 1" in said
+    again = spec(levels=(1, 2), tuning={"trials": 2, "retune": True})
+    first = climb(Table(again, plateau_at(1), sd=0.002), KEY).steps[0]
+    assert first.decision == "depth 1, 2: try 16 settings on splits 0, 1, 2, 3"
 
 
 def test_racing_and_retuning_together_are_refused():
@@ -322,7 +342,7 @@ def test_with_retune_each_replicate_has_its_own_tuning_its_own_winner_and_one_ro
 def test_a_tuning_run_is_made_only_for_replicates_that_are_measured():
     job = spec(levels=(1, 2, 4), tuning={"trials": 2, "retune": True})
     record = climb(Table(job, plateau_at(1), sd=0.012, scatter=0.004), KEY)
-    assert any("go on" in s.decision or "on split 4" in s.decision for s in record.steps)
+    assert any("on splits 4, 5" in step.decision for step in record.steps)
     for level in record.levels(Phase.TUNING):
         runs = {r.replicate for r in record.rows(Phase.TUNING, level)}
         assert runs == {r.replicate for r in record.rows(Phase.MEASURING, level)}

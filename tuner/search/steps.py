@@ -76,7 +76,15 @@ class Steps:
         )
 
     def stop(self, record: SearchRecord, conclusion: Conclusion, decision: str) -> PlanStep:
-        """Returns the step that ends a search from outside, measurements outstanding or not."""
+        """Returns the step that ends a search from outside, measurements outstanding or not.
+
+        What levels cost is fixed by what is final; while anything is outstanding, it stays
+        what the last decision was taken on.
+        """
+        try:
+            costs = self.costs(record)
+        except KeyError:
+            costs = record.steps[-1].costs
         return PlanStep(
             record.search,
             len(record.steps) + 1,
@@ -84,7 +92,7 @@ class Steps:
             decision,
             self._policy,
             conclusion=conclusion,
-            costs=record.steps[-1].costs if record.steps else (),
+            costs=costs,
         )
 
     def affordable(self, record: SearchRecord, step: PlanStep) -> PlanStep:

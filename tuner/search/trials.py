@@ -131,10 +131,8 @@ class Trials:
                 for i, (setting, score) in enumerate(self._selection.tried(record, group, splits))
                 if score is not None and setting in field
             ]
-            if len(scored) < 2:
-                return []
             field = [setting for _, _, setting in sorted(scored)[: (len(scored) + 1) // 2]]
-            if len(scored) == len(field):
+            if len(field) < 2:  # nobody would be there to compare the last one with
                 return []
             there = {s for s, _ in self._selection.tried(record, group, (split,))}
             owed = [Trial(group, setting, split) for setting in field if setting not in there]

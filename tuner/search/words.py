@@ -30,8 +30,9 @@ def setting(values: Setting, names: Collection[str]) -> str:
 def tune(question: Question, trials: Sequence[Trial]) -> str:
     """Says that settings are tried."""
     levels = sorted({level for trial in trials for level in trial.group})
-    splits = sorted({trial.split for trial in trials if trial.split})
-    on = f" on split {', '.join(map(str, splits))}" if splits else ""
+    splits = sorted({trial.split for trial in trials})
+    noun = "split" if len(splits) == 1 else "splits"
+    on = f" on {noun} {', '.join(map(str, splits))}" if splits != [0] else ""
     return f"{_at(question, levels)}: try {len(trials)} settings{on}"
 
 
