@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from tuner.record import Measurement, Member, Outcome, Packet, Phase, PlanStep, seed_of
 from tuner.search import Climb, SearchRecord
@@ -120,13 +121,16 @@ def climb(
     workers: int = 3,
     shuffle: int = 0,
     restart: float = 0.0,
+    ahead: float = 0.0,
     reread: Callable[[PlanStep], PlanStep] = lambda step: step,
 ) -> SearchRecord:
     """Runs a search to its end, on so many workers, in an arrival order drawn from a seed.
 
     With a chance of `restart`, after any arrival all that is known is thrown
     away but the committed steps and the recorded measurements, as when a
-    runner dies. The steps are then as `reread` gives them back.
+    runner dies. The steps are then as `reread` gives them back. With a chance of
+    `ahead`, after any arrival something is there that no step has claimed, and that a
+    later one may.
     """
     chance = random.Random(shuffle)
     record = SearchRecord(JOB, key)
@@ -135,11 +139,14 @@ def climb(
         if step is None:
             return record
         record.steps.append(step)
-        waiting = list(step.packets)
+        _claim(record, step)
+        waiting = record.unfinished()
         while waiting:
             packet = waiting.pop(chance.randrange(min(workers, len(waiting))))
             for m in table.answer(record, packet):
                 record.measurements.setdefault(m.id, m)
+            if chance.random() < ahead:
+                _run_ahead(table, record, packet, chance)
             if chance.random() < restart:
                 kept = [*record.measurements.values()]
                 if kept and chance.random() < 0.5:  # one row never reached the coordinator
@@ -151,6 +158,24 @@ def climb(
                 waiting = record.unfinished()
                 chance.shuffle(waiting)
     raise AssertionError("the search doesn't end")
+
+
+def _run_ahead(table: Table, record: SearchRecord, last: Packet, chance: random.Random) -> None:
+    """Runs what the last packet did on another replicate, and for another end."""
+    phase = chance.choice([*Phase])
+    packet = Packet(
+        "s:ahead:1", phase, last.settings, last.levels, (chance.randrange(12), chance.randrange(99))
+    )
+    for m in table.answer(record, packet):
+        record.measurements.setdefault(m.id, m)
+
+
+def _claim(record: SearchRecord, step: PlanStep) -> None:
+    """Gives what ran ahead of a step to its packets, as a runner does."""
+    for packet in step.packets:
+        for i in record.ids(packet):
+            if i in record.measurements:
+                record.measurements[i] = replace(record.measurements[i], packet=packet.id)
 
 
 def measured(record: SearchRecord) -> set[int]:

@@ -97,6 +97,14 @@ def test_replicates_are_paired_over_levels():
         assert replicates == set(range(len(replicates)))
 
 
+def test_all_levels_get_their_first_replicate_before_any_gets_its_second():
+    """Workers take packets in their order, and pairs are what says something."""
+    record = climb(Table(spec(), plateau_at(2), sd=0.002), "simulated/depth")
+    step = next(step for step in record.steps if step.kind is StepKind.MEASURE)
+    order = [(packet.replicates[0], packet.levels[0]) for packet in step.packets]
+    assert order == [(i, level) for i in range(4) for level in (1, 2, 4)]
+
+
 def test_one_fit_of_a_nested_axis_tunes_all_levels():
     job = spec("trees")
     record = climb(Table(job, plateau_at(4), sd=0.002), "simulated/trees")

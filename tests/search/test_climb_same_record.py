@@ -23,9 +23,10 @@ from tuner.wire.record import step_from_wire, step_to_wire
     workers=st.integers(1, 9),
     shuffle=st.integers(0, 2**32),
     restart=st.sampled_from([0.0, 0.1, 0.5]),
+    ahead=st.sampled_from([0.0, 0.3]),
 )
-def test_steps_and_record_are_the_same_whatever_arrives_when_and_dies(
-    case, workers, shuffle, restart
+def test_steps_and_record_are_the_same_whatever_arrives_when_dies_or_runs_ahead(
+    case, workers, shuffle, restart, ahead
 ):
     """A runner that starts anew has the steps from the coordinator, over the wire."""
     undisturbed = climb(case.table, case.key, workers=1)
@@ -35,12 +36,11 @@ def test_steps_and_record_are_the_same_whatever_arrives_when_and_dies(
         workers=workers,
         shuffle=shuffle,
         restart=restart,
+        ahead=ahead,
         reread=lambda step: step_from_wire(step_to_wire(step)),
     )
     assert other.steps == undisturbed.steps
-    assert record_digest(other.measurements.values()) == record_digest(
-        undisturbed.measurements.values()
-    )
+    assert record_digest(other.claimed()) == record_digest(undisturbed.claimed())
 
 
 @settings(max_examples=150, deadline=None)

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from tests.search.bench import Table, climb
 from tests.search.cases import plateau_at
 from tuner.errors import TunerError
-from tuner.record import Measurement, Outcome, Phase, Setting, StepKind
+from tuner.record import Measurement, Outcome, Packet, Phase, PlanStep, Setting, StepKind
 from tuner.returns import curve, standings, winners_scores
 from tuner.search import SearchRecord
 from tuner.search.selection import Selection
+from tuner.search.trials import Trials
 from tuner.spec import JobSpec
 
 KEY = "simulated/depth"
@@ -189,6 +190,13 @@ def test_at_depth_eight_a_cnn_begins_with_moved_defaults_and_moved_winners():
     assert search.carried(best_of(record.rows(Phase.TUNING, 8)), 8, 4) in settings_of(record, 4)
 
 
+def test_what_is_not_tuned_moves_with_the_level_too():
+    job = spec("cnn", levels=(1, 2, 4, 8), tuning={"trials": 1})
+    record = climb(Table(job, plateau_at(10**6), sd=0.002), "cnn/depth")
+    rates = {k: {rate(r.setting) for r in record.rows(Phase.MEASURING, k)} for k in (1, 2, 4, 8)}
+    assert rates == {1: {0.004243}, 2: {0.003}, 4: {0.002121}, 8: {0.0015}}
+
+
 def test_what_was_carried_up_and_won_is_not_tried_again_below_a_rounding_off():
     """1.931 divided by the root of 2, and multiplied by it, is 1.93 at four digits."""
     for seed in range(20):
@@ -258,6 +266,48 @@ def test_a_race_may_turn_the_first_split_over():
             lead = best_of([r for r in rows if r.replicate == 0])
             turned += lead != Selection(job, KEY).winner(record, level)
     assert turned > 0
+
+
+def test_who_comes_late_runs_only_against_those_that_are_still_ahead():
+    """A level's last trial comes after its race: it displaces one, who is trained no further."""
+    job = spec(levels=(1, 2), tuning={"trials": 5, "race": 3, "generation": 8})
+    names = [(("learning_rate", 0.01 + i / 100),) for i in range(5)]
+    # Of the first four 0 and 1 lead on split 0; on both, 1 is ahead of 0. The last beats both.
+    scores = {
+        (0, 0): 0.10, (1, 0): 0.11, (2, 0): 0.20, (3, 0): 0.21, (4, 0): 0.05,
+        (0, 1): 0.15, (1, 1): 0.11, (2, 1): 0.01,
+    }  # fmt: skip
+    record = SearchRecord("j", KEY)
+
+    def run(*tried: tuple[int, int]) -> None:
+        number = len(record.steps) + 1
+        packets = [
+            Packet(f"{KEY}:{number}:{i}", Phase.TUNING, (names[name],), (1,), (split,))
+            for i, (name, split) in enumerate(tried)
+        ]
+        record.steps.append(PlanStep(KEY, number, StepKind.TUNE, "", "", tuple(packets)))
+        for packet, which in zip(packets, tried, strict=True):
+            (i,), (member,) = record.ids(packet), packet.members()
+            record.measurements[i] = Measurement(
+                i, KEY, Phase.TUNING, 1, member.setting, member.replicate, Outcome.COMPLETED,
+                {"error": scores[which]}, packet=packet.id,
+            )  # fmt: skip
+
+    def owed() -> list[tuple[int, int]]:
+        trials = Trials(job, KEY).next(record, [(1,)], settled=[(1,)])
+        return [(names.index(t.setting), t.split) for t in trials]
+
+    run((0, 0), (1, 0), (2, 0), (3, 0), (4, 0))
+    assert owed() == [(4, 1), (0, 1), (1, 1)]
+    record = SearchRecord("j", KEY)
+    run((0, 0), (1, 0), (2, 0), (3, 0))
+    run((0, 1), (1, 1), (2, 1))  # 2 was ahead then, say
+    run((4, 0))
+    # The better half of five is 4, 0 and 1. Best as it is on two splits, 2 isn't in it any more.
+    assert owed() == [(4, 1)]
+    scores[4, 1] = 0.50
+    run((4, 1))
+    assert owed() == [(1, 2), (0, 2)]
 
 
 def test_who_fails_on_a_later_split_is_out_and_the_rest_is_still_compared_alike():
