@@ -128,6 +128,7 @@ def test_a_runner_up_counts_for_nothing():
     rows += [row(1, 0.5, replicate=i, phase=Phase.MEASURING) for i in range(4)]
     before = winners_scores(QUESTION, rows)
     rows += [row(2, 0.1, replicate=i, phase=Phase.RUNNER_UP) for i in range(4)]
+    rows += [row(1, 0.1, replicate=i, phase=Phase.RUNNER_UP, level=2) for i in range(4)]
     assert winners_scores(QUESTION, rows) == before
 
 

@@ -19,6 +19,7 @@ from scipy import special
 from tuner.curve import Question
 from tuner.record import Comparison
 from tuner.returns import Assessment, pair_level
+from tuner.returns.bounds import ROUNDING
 from tuner.returns.designs import SEQUENTIAL
 
 HOPE = 0.1
@@ -154,7 +155,8 @@ def _prospect(
     gains = [sign * (larger[i] - smaller[i]) for i in smaller.keys() & larger.keys()]
     n = len(gains)
     spread = stdev(gains) if n > 1 else 0.0
-    if not spread:
+    # Equal differences, but for rounding, say nothing of the noise.
+    if spread <= ROUNDING * max(map(abs, (*smaller.values(), *larger.values()))):
         return Prospect(now, UNKNOWN, UNKNOWN)
     worth = fmean(gains) - question.toll(now.smaller, now.larger)
     most = n + more
