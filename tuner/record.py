@@ -134,7 +134,7 @@ class Packet:
     """Work sent to a device at once.
 
     Attributes:
-        id: "search:step:index".
+        id: "search:step:index"; of what runs ahead of the plan "search:ahead:number".
         phase: What it is for.
         settings: The hyperparameters to run.
         levels: The levels to run each of them at.

@@ -43,6 +43,20 @@ class Broker:
         """Takes packets to hand out; that the broker has died shows at the next collect."""
         self.handle.offer.remote(tasks)
 
+    def offer_surplus(self, tasks: list[Task]) -> None:
+        """Takes packets that no step has asked for yet, for slots that would be idle."""
+        self.handle.offer_surplus.remote(tasks)
+
+    def withdraw(self, search: str) -> list[str]:
+        """Takes back a search's surplus that no slot has; returns its packets' ids."""
+        gone: list[str] = ray.get(self.handle.withdraw.remote(search))
+        return gone
+
+    def idle(self) -> int:
+        """Returns how many slots have nothing to do and nothing to come."""
+        idle: int = ray.get(self.handle.idle.remote())
+        return idle
+
     def retry(self, task: Task) -> None:
         """Puts a lost packet at the front, as its next try."""
         self.handle.retry.remote(task)
@@ -68,6 +82,11 @@ class Broker:
     def kill_workers(self) -> None:
         """Ends every slot now, in mid-packet too. Ray Tune would wait for them up to 10 s."""
         for actor in ray.get(self.handle.workers.remote()):
+            ray.kill(actor)
+
+    def kill_busy_workers(self) -> None:
+        """Ends the slots that have a packet, in the middle of it."""
+        for actor in ray.get(self.handle.busy_workers.remote()):
             ray.kill(actor)
 
 

@@ -50,8 +50,13 @@ class _Ledger:
     def commit(self, step: PlanStep) -> None:
         self.link.commit(step)
 
-    def add(self, measurements: Sequence[Measurement], attempts: Sequence[PacketAttempt]) -> None:
-        self.recorder.add(measurements, attempts)
+    def add(
+        self,
+        measurements: Sequence[Measurement],
+        attempts: Sequence[PacketAttempt],
+        surplus: Sequence[Measurement] = (),
+    ) -> None:
+        self.recorder.add(measurements, attempts, surplus)
 
     def flush(self) -> None:
         self.recorder.flush()
@@ -172,6 +177,7 @@ class _Attempt:
             elapsed_seconds=assignment.elapsed_seconds,
             billed_device_seconds=assignment.billed_device_seconds,
             refusals=refusals,
+            surplus=assignment.surplus,
         )
         searcher = self._share.searcher = SlotSearcher(slots, broker.lost)
         arguments = (planner, broker, searcher)
@@ -202,3 +208,6 @@ class _Attempt:
             broker.close()
             if self._halt.event.is_set():
                 broker.kill_workers()
+            elif planner.runs_ahead:
+                # All that was asked for is there: nobody waits for the rest.
+                broker.kill_busy_workers()

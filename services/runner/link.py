@@ -39,6 +39,7 @@ class Assignment:
     billed_device_seconds: float
     steps: list[PlanStep]
     measurements: list[Measurement]
+    surplus: list[Measurement]
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,12 @@ class CoordinatorLink:
             billed_device_seconds=first.billed_device_seconds,
             steps=[],
             measurements=[],
+            surplus=[],
         )
         for part in _chained(first, stream):
             assignment.steps += [record.step_from_wire(s) for s in part.plan_steps]
             assignment.measurements += [record.measurement_from_wire(m) for m in part.measurements]
+            assignment.surplus += [record.measurement_from_wire(m) for m in part.surplus]
         return assignment
 
     def commit(self, step: PlanStep) -> None:
@@ -130,13 +133,17 @@ class CoordinatorLink:
         )
 
     def record(
-        self, measurements: Sequence[Measurement], attempts: Sequence[PacketAttempt]
+        self,
+        measurements: Sequence[Measurement],
+        attempts: Sequence[PacketAttempt],
+        surplus: Sequence[Measurement] = (),
     ) -> pb.RecordMeasurementsResponse:
         """Records a batch; durable when it returns. Raises TunerError as `commit` does."""
         request = pb.RecordMeasurementsRequest(
             attempt=self._attempt,
             measurements=[record.measurement_to_wire(m) for m in measurements],
             packet_attempts=[record.packet_attempt_to_wire(a) for a in attempts],
+            surplus=[record.measurement_to_wire(m) for m in surplus],
         )
         return self._call(
             lambda: self._stub.RecordMeasurements(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
+from services.runner.ahead import Surplus, SurplusPackets
 from services.runner.narration import Narrator
 from tuner.record import (
     Conclusion,
@@ -27,7 +29,7 @@ MAX_LOSSES = 3
 """Workers that a packet may take with it before it is called CRASHED itself."""
 
 
-class Packets(Protocol):
+class Packets(SurplusPackets, Protocol):
     """The broker as the planner sees it."""
 
     def offer(self, tasks: list[Task]) -> None:
@@ -50,8 +52,13 @@ class Ledger(Protocol):
         """Commits a plan step; durable when it returns."""
         ...
 
-    def add(self, measurements: Sequence[Measurement], attempts: Sequence[PacketAttempt]) -> None:
-        """Takes rows to record."""
+    def add(
+        self,
+        measurements: Sequence[Measurement],
+        attempts: Sequence[PacketAttempt],
+        surplus: Sequence[Measurement] = (),
+    ) -> None:
+        """Takes rows to record; surplus is none of the searches' record."""
         ...
 
     def flush(self) -> None:
@@ -75,6 +82,7 @@ class Planner:
         elapsed_seconds: float,
         billed_device_seconds: float,
         refusals: dict[str, str],
+        surplus: Sequence[Measurement] = (),
     ) -> None:
         """Rebuilds the searches from what was recorded.
 
@@ -90,6 +98,7 @@ class Planner:
             elapsed_seconds: Since the job first ran.
             billed_device_seconds: Spent so far.
             refusals: By search, why its learner can't learn from the data.
+            surplus: What ran ahead and no step has claimed.
         """
         self._job = job
         self._attempt = attempt
@@ -104,6 +113,8 @@ class Planner:
         self._policies = {s.key: Climb(spec, s.key) for s in spec.all_searches()}
         self._records = {key: SearchRecord(job, key) for key in self._policies}
         self._owed: dict[str, set[str]] = {key: set() for key in self._policies}
+        self._offered: dict[str, set[str]] = {key: set() for key in self._policies}
+        self._surplus = Surplus(job, attempt, spec, self._policies, packets, surplus)
         for step in steps:
             self._records[step.search].steps.append(step)
         for m in measurements:
@@ -113,6 +124,11 @@ class Planner:
     def done(self) -> bool:
         """Whether every search has concluded."""
         return all(record.concluded for record in self._records.values())
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether anything runs, or waits to run, that no step has asked for."""
+        return self._surplus.running
 
     def run(self, stop: threading.Event, node_alive: Callable[[str], bool]) -> None:
         """Goes on until every search has concluded or it is told to stop.
@@ -125,6 +141,7 @@ class Planner:
             TunerError: The coordinator refused a step or a batch.
         """
         for key, record in self._records.items():
+            self._ledger.add(self._claim(key, record), [])
             self._offer(key, record)
         while not stop.is_set():
             for key, record in self._records.items():
@@ -133,6 +150,7 @@ class Planner:
             if self.done:
                 return
             if any(self._owed.values()):
+                self._surplus.offer(self._records, self._billed)
                 for report in self._packets.collect(COLLECT_SECONDS):
                     self._take_in(report, node_alive)
 
@@ -159,15 +177,31 @@ class Planner:
         self._ledger.commit(step)
         record.steps.append(step)
         self._narrator.step(step)
+        self._offered[key] = set()
+        self._surplus.withdraw(key)
+        self._ledger.add(self._claim(key, record), [])
         self._offer(key, record)
 
+    def _claim(self, key: str, record: SearchRecord) -> list[Measurement]:
+        """Takes into the record, and returns, what ran ahead of the last step."""
+        rows = self._surplus.claim(record)
+        for m in rows:
+            record.measurements.setdefault(m.id, m)
+            self._owed[key].discard(m.id)
+        return rows
+
     def _offer(self, key: str, record: SearchRecord) -> None:
-        """Offers the packets of the last step that still owe a measurement."""
-        packets = record.unfinished()
-        self._owed[key] = {i for p in packets for i in record.ids(p)} - set(record.measurements)
+        """Offers the packets of the last step that owe a measurement which isn't on its way."""
+        owing = {p.id: set(record.ids(p)) - set(record.measurements) for p in record.unfinished()}
+        self._owed[key] = {i for ids in owing.values() for i in ids}
         search = self._spec.search(key)
-        tasks = [Task(p, self._job, key, search.learner, search.axis) for p in packets]
+        tasks = [
+            Task(p, self._job, key, search.learner, search.axis)
+            for p in record.unfinished()
+            if p.id not in self._offered[key] and not self._surplus.brings(owing[p.id])
+        ]
         if tasks:
+            self._offered[key].update(task.packet.id for task in tasks)
             self._packets.offer(tasks)
 
     def _out_of_budget(self) -> str:
@@ -183,6 +217,9 @@ class Planner:
     def _take_in(self, report: Report, node_alive: Callable[[str], bool]) -> None:
         """Records a try at a packet and, where it brought them, its measurements."""
         task = report.task
+        if self._surplus.owns(task.packet.id):
+            self._take_in_surplus(report)
+            return
         self._billed += report.billed_device_seconds
         measurements = report.measurements
         if report.outcome is PacketOutcome.LOST:
@@ -191,24 +228,40 @@ class Planner:
         for m in measurements:
             record.measurements.setdefault(m.id, m)
             self._owed[task.search].discard(m.id)
-        self._ledger.add(
-            measurements,
-            [
-                PacketAttempt(
-                    packet=task.packet.id,
-                    number=task.attempt,
-                    runner_attempt=self._attempt,
-                    node=report.node,
-                    device_type=report.device_type,
-                    start_time=report.start_time,
-                    end_time=report.end_time,
-                    billed_device_seconds=report.billed_device_seconds,
-                    outcome=report.outcome,
-                    error=report.error,
-                )
-            ],
-        )
+        self._ledger.add(measurements, [self._attempt_of(report)])
         self._narrator.report(report, measurements)
+
+    def _take_in_surplus(self, report: Report) -> None:
+        """Records what ran ahead: as measurements if it has been claimed meanwhile."""
+        key = report.task.search
+        record = self._records[key]
+        self._surplus.take_in(report, record)
+        if report.outcome is PacketOutcome.LOST and self.done:
+            # Ended by us, for nobody waits for it; it had its slot until then.
+            held = (report.end_time - report.start_time).total_seconds()
+            share = self._spec.resources.gpus or self._spec.resources.cpus
+            report = replace(report, billed_device_seconds=held * share, error="it ran ahead")
+        self._billed += report.billed_device_seconds
+        claimed = self._claim(key, record)
+        kept = self._surplus.kept(report.measurements)
+        self._ledger.add(claimed, [self._attempt_of(report)], kept)
+        self._narrator.report(report, report.measurements)
+        # A step may have waited for what it didn't bring.
+        self._offer(key, record)
+
+    def _attempt_of(self, report: Report) -> PacketAttempt:
+        return PacketAttempt(
+            packet=report.task.packet.id,
+            number=report.task.attempt,
+            runner_attempt=self._attempt,
+            node=report.node,
+            device_type=report.device_type,
+            start_time=report.start_time,
+            end_time=report.end_time,
+            billed_device_seconds=report.billed_device_seconds,
+            outcome=report.outcome,
+            error=report.error,
+        )
 
     def _judge_loss(
         self, report: Report, node_alive: Callable[[str], bool]

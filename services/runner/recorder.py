@@ -20,19 +20,22 @@ class Recorder:
 
     def __init__(
         self,
-        send: Callable[[Sequence[Measurement], Sequence[PacketAttempt]], object],
+        send: Callable[
+            [Sequence[Measurement], Sequence[PacketAttempt], Sequence[Measurement]], object
+        ],
         on_error: Callable[[Exception], None],
     ) -> None:
         """Starts the thread.
 
         Args:
-            send: Writes a batch, durable when it returns.
+            send: Writes a batch (measurements, attempts, surplus), durable when it returns.
             on_error: Called once when `send` has failed for good.
         """
         self._send = send
         self._on_error = on_error
         self._measurements: list[Measurement] = []
         self._attempts: list[PacketAttempt] = []
+        self._surplus: list[Measurement] = []
         self._unsent = 0
         self._closed = False
         self._failure: Exception | None = None
@@ -40,12 +43,18 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
-    def add(self, measurements: Sequence[Measurement], attempts: Sequence[PacketAttempt]) -> None:
+    def add(
+        self,
+        measurements: Sequence[Measurement],
+        attempts: Sequence[PacketAttempt],
+        surplus: Sequence[Measurement] = (),
+    ) -> None:
         """Takes rows to send."""
         with self._changed:
             self._measurements.extend(measurements)
             self._attempts.extend(attempts)
-            self._unsent += len(measurements) + len(attempts)
+            self._surplus.extend(surplus)
+            self._unsent += len(measurements) + len(attempts) + len(surplus)
             self._changed.notify_all()
 
     def flush(self) -> None:
@@ -74,9 +83,10 @@ class Recorder:
                     return
                 measurements = self._measurements[:BATCH]
                 attempts = self._attempts[:BATCH]
-                del self._measurements[:BATCH], self._attempts[:BATCH]
+                surplus = self._surplus[:BATCH]
+                del self._measurements[:BATCH], self._attempts[:BATCH], self._surplus[:BATCH]
             try:
-                self._send(measurements, attempts)
+                self._send(measurements, attempts, surplus)
             except Exception as error:  # noqa: BLE001 - handed on to whoever flushes
                 with self._changed:
                     self._failure = error
@@ -84,5 +94,5 @@ class Recorder:
                 self._on_error(error)
                 return
             with self._changed:
-                self._unsent -= len(measurements) + len(attempts)
+                self._unsent -= len(measurements) + len(attempts) + len(surplus)
                 self._changed.notify_all()

@@ -16,7 +16,7 @@ def rows(count: int) -> list[Measurement]:
 
 def test_a_flush_returns_once_every_row_was_sent_in_order_and_in_bounded_batches():
     batches: list[list[Measurement]] = []
-    recorder = Recorder(lambda m, a: batches.append(list(m)), lambda e: None)
+    recorder = Recorder(lambda m, a, s: batches.append(list(m)), lambda e: None)
     everything = rows(10 * BATCH + 3)
     for row in everything:
         recorder.add([row], [])
@@ -31,7 +31,7 @@ def test_rows_that_come_while_a_batch_is_written_share_the_next_one():
     begun = threading.Event()
     sizes: list[int] = []
 
-    def send(measurements, attempts):
+    def send(measurements, attempts, surplus):
         sizes.append(len(measurements))
         begun.set()
         gate.wait(10)
@@ -50,7 +50,7 @@ def test_rows_that_come_while_a_batch_is_written_share_the_next_one():
 def test_a_failed_write_is_told_and_raised_by_the_flush():
     told: list[Exception] = []
 
-    def send(measurements, attempts):
+    def send(measurements, attempts, surplus):
         raise ValueError("no")
 
     recorder = Recorder(send, told.append)

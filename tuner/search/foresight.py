@@ -10,14 +10,14 @@ no step has claimed. So a search takes the same steps, whatever ran ahead of the
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from tuner.record import Comparison, Look, Packet, PlanStep, seed_of
 from tuner.search.imagination import Imagination, Known
 from tuner.search.record import SearchRecord
-from tuner.search.spec import SearchSpec
+from tuner.search.spec import SearchSpec, is_nested
 
 IMAGINED = 8
 """How often the running step's end is imagined."""
@@ -69,6 +69,7 @@ class Foresight:
             policy: The search's own; its steps follow from a record alone.
         """
         self._metric = spec.question(key).metric
+        self._nested = is_nested(spec, key)
         self._policy = policy
 
     def next(self, record: SearchRecord) -> list[Foreseen]:
@@ -86,7 +87,7 @@ class Foresight:
             for i in record.ids(packet)
             if i in record.measurements
         }
-        known = Known(final.values(), self._metric)
+        known = Known(final.values(), self._metric, nested=self._nested)
         if not known:
             return []
         counted: dict[Ids, int] = {}
@@ -123,19 +124,16 @@ class _Imagined(SearchRecord):
 
 
 def worth_running(
-    foreseen: Iterable[Foreseen], taken: Collection[Ids], unclaimed: float, billed: float
+    foreseen: Iterable[Foreseen], unclaimed: float, billed: float
 ) -> Iterator[Foreseen]:
     """Yields what may run ahead, in its order.
 
     Args:
-        foreseen: What may be asked for.
-        taken: What has run or runs already.
+        foreseen: What may be asked for and hasn't run.
         unclaimed: Device-seconds of surplus, run or running, that no step has claimed.
-        billed: Device-seconds spent so far, on what runs too.
+        billed: Device-seconds spent so far.
     """
     for packet in foreseen:
-        if packet.chance < LIKELY or packet.ids in taken:
-            continue
-        if unclaimed + packet.device_seconds <= UNCLAIMED * billed:
+        if packet.chance >= LIKELY and unclaimed + packet.device_seconds <= UNCLAIMED * billed:
             unclaimed += packet.device_seconds
             yield packet

@@ -37,15 +37,22 @@ class Known:
     taken to score as it did in tuning; one that wasn't tried, as others did at its level.
     """
 
-    def __init__(self, rows: Iterable[Measurement], metric: str) -> None:
-        """Reads the rows; those without a score tell only what fits take."""
+    def __init__(self, rows: Iterable[Measurement], metric: str, *, nested: bool = False) -> None:
+        """Reads the rows; those without a score tell only what fits take.
+
+        Args:
+            rows: Final measurements of one search.
+            metric: What they are scored on.
+            nested: Whether one fit scores several levels.
+        """
         self.metric = metric
+        self._nested = nested
         self._tuned: dict[int, dict[Setting, list[float]]] = defaultdict(dict)
         self._measured: dict[tuple[int, Setting], dict[int, float]] = defaultdict(dict)
-        self._seconds: dict[int, list[tuple[float, float]]] = defaultdict(list)
+        self._seconds: dict[int, float] = {}
         for row in rows:
-            took = row.billed_device_seconds, row.standalone_device_seconds
-            self._seconds[row.level].append(took)
+            took = row.standalone_device_seconds
+            self._seconds[row.level] = max(took, self._seconds.get(row.level, 0.0))
             if not has_score(row, metric):
                 continue
             score = row.scores[metric]
@@ -57,22 +64,23 @@ class Known:
             s for some in self._tuned.values() for scores in some.values() for s in scores
         ]
         self._tuning = _normal(everything)
-        self.scatter = _scatter(list(self._measured.values()))
-        if self.scatter is None:
-            self.scatter = self._tuning.spread / 2
+        scatter = _scatter(list(self._measured.values()))
+        self.scatter = self._tuning.spread / 2 if scatter is None else scatter
 
     def __bool__(self) -> bool:
         """Tells whether there is anything to imagine from."""
         return bool(self._tuned or self._measured)
 
-    def tuning(self, level: int) -> Normal:
-        """Returns how a new setting scores in tuning at a level."""
+    def tuning(self, level: int, setting: Setting) -> Normal:
+        """Returns how a setting scores in tuning at a level, on a split that it wasn't tried on."""
+        there = self._tuned[level].get(setting)
+        if there:
+            return Normal(fmean(there), self.scatter)
         scores = [s for some in self._tuned[level].values() for s in some]
         return _normal(scores) if len(scores) > 1 else self._tuning
 
     def mean(self, level: int, setting: Setting, tuned: float | None) -> Normal:
         """Returns where a setting's mean on the test lies; `tuned` is what tuning imagined."""
-        assert self.scatter is not None
         scores = self._measured.get((level, setting))
         if scores:
             return Normal(fmean(scores.values()), self.scatter / math.sqrt(len(scores)))
@@ -82,21 +90,20 @@ class Known:
         return Normal(self._tuning.mean if tuned is None else tuned, self.scatter)
 
     def seconds(self, packet: Packet) -> float:
-        """Returns the device-seconds that a packet will hardly exceed.
-
-        The most that a fit took at its level; where none did, as much for every unit of
-        capacity as the dearest fit elsewhere. Endless where nothing is known.
-        """
-        return sum(self._most(member.level, 0) for member in packet.members())
+        """Returns the device-seconds that a packet will hardly exceed."""
+        fit = [self.standalone(level) for level in packet.levels]
+        fits = len(packet.settings) * len(packet.replicates)
+        return fits * (max(fit) if self._nested else sum(fit))
 
     def standalone(self, level: int) -> float:
-        """Returns what a level costs alone, in device-seconds, at most."""
-        return self._most(level, 1)
+        """Returns what a level costs alone at most, in device-seconds.
 
-    def _most(self, level: int, which: int) -> float:
-        if here := self._seconds.get(level):
-            return max(took[which] for took in here)
-        each = [took[which] / at for at, some in self._seconds.items() for took in some]
+        What the dearest fit took there; where there was none, as much for every unit of
+        capacity as the dearest elsewhere. Endless where nothing is known.
+        """
+        if level in self._seconds:
+            return self._seconds[level]
+        each = [seconds / at for at, seconds in self._seconds.items()]
         return max(each) * level if each else math.inf
 
 
@@ -129,10 +136,11 @@ class Imagination:
     def _score(self, phase: Phase, member: Member) -> float:
         what = member.level, member.setting
         if phase is Phase.TUNING:
-            return self._tuned.setdefault(what, self._draw(self._known.tuning(member.level)))
+            if what not in self._tuned:
+                self._tuned[what] = self._draw(self._known.tuning(*what))
+            return self._tuned[what]
         if what not in self._means:
             self._means[what] = self._draw(self._known.mean(*what, self._tuned.get(what)))
-        assert self._known.scatter is not None
         return self._draw(Normal(self._means[what], self._known.scatter))
 
     def _draw(self, normal: Normal) -> float:

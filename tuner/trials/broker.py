@@ -39,6 +39,8 @@ class _Taken:
 class PacketBroker:
     """Packets first come first served; a lost worker's packets go to the front again.
 
+    Surplus is handed out only where no packet waits, and can be withdrawn until then.
+
     Short packets are handed out several at a time, for a call costs more than
     they do. Which ones go together is no part of the record.
     """
@@ -46,6 +48,7 @@ class PacketBroker:
     def __init__(self) -> None:
         """Makes an empty, open broker."""
         self._waiting: deque[Task] = deque()
+        self._surplus: deque[Task] = deque()
         self._taken: dict[str, _Taken] = {}
         self._seconds: dict[str, float] = {}
         self._reports: list[Report] = []
@@ -63,6 +66,19 @@ class PacketBroker:
         async with self._work:
             self._waiting.extend(tasks)
             self._work.notify(len(tasks))
+
+    async def offer_surplus(self, tasks: list[Task]) -> None:
+        """Takes packets that no step has asked for yet, to hand out where nothing else waits."""
+        async with self._work:
+            self._surplus.extend(tasks)
+            self._work.notify(len(tasks))
+
+    async def withdraw(self, search: str) -> list[str]:
+        """Takes back a search's surplus that no worker has; returns its packets' ids."""
+        async with self._work:
+            gone = [task.packet.id for task in self._surplus if task.search == search]
+            self._surplus = deque(task for task in self._surplus if task.search != search)
+            return gone
 
     async def take(
         self, worker: str, node: str, reports: list[Report], patience: float
@@ -83,12 +99,14 @@ class PacketBroker:
         async with self._work:
             try:
                 async with asyncio.timeout(patience):
-                    await self._work.wait_for(lambda: self._waiting or self._closed)
+                    await self._work.wait_for(
+                        lambda: self._waiting or self._surplus or self._closed
+                    )
             except TimeoutError:
                 return []
-            if self._closed or not self._waiting:
+            if self._closed or not (self._waiting or self._surplus):
                 return []
-            tasks = self._bundle()
+            tasks = self._bundle() if self._waiting else [self._surplus.popleft()]
             taken = _Taken({t.packet.id: t for t in tasks}, node, datetime.now(UTC))
             self._taken[worker] = taken
             return tasks
@@ -177,15 +195,25 @@ class PacketBroker:
         async with self._work:
             self._closed = True
             self._waiting.clear()
+            self._surplus.clear()
             self._work.notify_all()
 
     async def workers(self) -> list[Any]:
         """Returns the actor handles of the workers that joined and weren't lost."""
         return list(self._workers.values())
 
+    async def busy_workers(self) -> list[Any]:
+        """Returns the actor handles of those that have a packet."""
+        return [actor for worker, actor in self._workers.items() if worker in self._taken]
+
     async def is_closed(self) -> bool:
         """Tells whether it was closed."""
         return self._closed
+
+    async def idle(self) -> int:
+        """Returns how many workers have nothing to do and nothing to come."""
+        coming = len(self._waiting) + len(self._surplus)
+        return max(0, len(self._workers) - len(self._taken) - coming)
 
     async def load(self) -> tuple[int, int]:
         """Returns how many workers are busy, and how many packets wait."""

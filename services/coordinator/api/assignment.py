@@ -21,6 +21,7 @@ def assignment(
     data_roots: Sequence[Path],
     steps: Sequence[PlanStep],
     measurements: Sequence[Measurement],
+    surplus: Sequence[Measurement],
     now: datetime,
 ) -> Iterator[pb.GetAssignmentResponse]:
     """Yields the messages of GetAssignment, each small enough to be sent."""
@@ -36,3 +37,5 @@ def assignment(
         yield pb.GetAssignmentResponse(plan_steps=some_steps)
     for some in portions(map(measurement_to_wire, measurements), ROWS_A_MESSAGE):
         yield pb.GetAssignmentResponse(measurements=some)
+    for some in portions(map(measurement_to_wire, surplus), ROWS_A_MESSAGE):
+        yield pb.GetAssignmentResponse(surplus=some)

@@ -17,9 +17,9 @@ _Row = TypeVar("_Row")
 
 
 def judged_measurements(
-    job: JobRow, messages: Iterable[record_pb2.Measurement]
+    job: JobRow, messages: Iterable[record_pb2.Measurement], name: str = "measurements"
 ) -> list[Measurement]:
-    """Returns the measurements.
+    """Returns the measurements, which the request has under that name.
 
     Raises:
         TunerError: INVALID_ARGUMENT where one is malformed, is of no search or
@@ -28,7 +28,7 @@ def judged_measurements(
     levels = {search.key: search.levels for search in job.spec.all_searches()}
     measurements = []
     for index, message in enumerate(messages):
-        field = f"measurements[{index}]"
+        field = f"{name}[{index}]"
         m = _within(field, measurement_from_wire, message)
         if m.search not in levels:
             raise invalid(f"{field}.search", f"{m.search!r} is no search of {job.name}")

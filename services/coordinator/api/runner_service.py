@@ -72,8 +72,9 @@ class RunnerService(RunnerServiceServicer):
         job = await asyncio.to_thread(self._store.get_job, name)
         steps = await asyncio.to_thread(self._store.plan, name)
         measurements, _ = await asyncio.to_thread(self._store.measurements, name)
+        surplus = await asyncio.to_thread(self._store.surplus, name)
         roots = self._core.settings.data_roots
-        for message in assignment(job, roots, steps, measurements, datetime.now(UTC)):
+        for message in assignment(job, roots, steps, measurements, surplus, datetime.now(UTC)):
             yield message
 
     async def CommitPlanStep(
@@ -96,7 +97,7 @@ class RunnerService(RunnerServiceServicer):
     ) -> pb.RecordMeasurementsResponse:
         """Answers RecordMeasurements."""
         name, attempt = JobName.parse(request.attempt.job), request.attempt
-        rows = len(request.measurements) + len(request.packet_attempts)
+        rows = len(request.measurements) + len(request.packet_attempts) + len(request.surplus)
         if rows > MAX_ROWS:
             raise invalid("measurements", f"{rows} rows at once; send at most {MAX_ROWS} a call")
         job = await asyncio.to_thread(self._store.get_job, name)
@@ -107,6 +108,7 @@ class RunnerService(RunnerServiceServicer):
                 attempt.epoch,
                 judged_measurements(job, request.measurements),
                 judged_attempts(attempt.attempt, request.packet_attempts),
+                judged_measurements(job, request.surplus, "surplus"),
             )
         )
         self._core.hints.recorded(name)

@@ -158,13 +158,15 @@ class Store(Protocol):
         epoch: int,
         measurements: Sequence[Measurement],
         packet_attempts: Sequence[PacketAttempt],
+        surplus: Sequence[Measurement] = (),
     ) -> Recorded:
-        """Appends measurements and packet attempts, with their events.
+        """Appends measurements and packet attempts, with their events, and keeps surplus.
 
         The first row of an id is final. The same result again changes nothing;
         another result is kept as a packet attempt with outcome CONFLICT. The
         same packet attempt (runner attempt, packet, number) again changes
-        nothing.
+        nothing. Surplus has no event and is no measurement before it is recorded
+        as one; the first row of an id stays.
 
         Raises:
             NotFoundError: There is no such job or search.
@@ -207,6 +209,10 @@ class Store(Protocol):
         Raises:
             NotFoundError: There is no such job.
         """
+        ...
+
+    def surplus(self, name: JobName) -> list[Measurement]:
+        """Returns what ran ahead and isn't among the measurements, by id. Raises NotFoundError."""
         ...
 
     def billed_by_level(self, name: JobName) -> dict[tuple[str, int], float]:

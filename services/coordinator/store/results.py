@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
+from services.coordinator.store import surplus
 from services.coordinator.store import tables as t
 from services.coordinator.store.attempts import check
 from services.coordinator.store.codec import MEASUREMENT, unpack_measurement
@@ -31,13 +32,14 @@ def record(
     epoch: int,
     measurements: Sequence[Measurement],
     packet_attempts: Sequence[PacketAttempt],
+    ahead: Sequence[Measurement],
     clock: Clock,
 ) -> Recorded:
     """Does Store.record, in a number of statements that doesn't grow with the batch."""
-    _check_bills(measurements, packet_attempts)
+    _check_bills(measurements, packet_attempts, ahead)
     job = lock_job(connection, name, clock)
     check(connection, job, attempt, epoch)
-    _check_searches(connection, job, measurements)
+    _check_searches(connection, job, [*measurements, *ahead])
     known = _final(connection, job, [m.id for m in measurements])
     fresh: list[Measurement] = []
     tries: dict[_Try, PacketAttempt] = {}
@@ -61,6 +63,7 @@ def record(
     numbers = iter(append(connection, job, [*fresh, *tries.values()], billed))
     _insert_measurements(connection, job, fresh, numbers)
     _insert_tries(connection, job, tries, numbers)
+    surplus.keep(connection, job, ahead)
     return Recorded(len(fresh), repeated, len(measurements) - len(fresh) - repeated)
 
 
@@ -99,10 +102,15 @@ def billed_by_level(connection: sa.Connection, name: JobName) -> dict[tuple[str,
     return {(row.search, row.level): row.billed for row in connection.execute(query)}
 
 
-def _check_bills(measurements: Sequence[Measurement], tries: Sequence[PacketAttempt]) -> None:
+def _check_bills(
+    measurements: Sequence[Measurement],
+    tries: Sequence[PacketAttempt],
+    ahead: Sequence[Measurement],
+) -> None:
     batches: tuple[tuple[str, Sequence[Measurement | PacketAttempt]], ...] = (
         ("measurements", measurements),
         ("packet_attempts", tries),
+        ("surplus", ahead),
     )
     for field, rows in batches:
         for index, row in enumerate(rows):

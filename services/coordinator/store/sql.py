@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy.exc import IntegrityError
 
-from services.coordinator.store import attempts, jobs, log, plan, results
+from services.coordinator.store import attempts, jobs, log, plan, results, surplus
 from services.coordinator.store.base import Store
 from services.coordinator.store.database import Database
 from services.coordinator.store.errors import StaleError
@@ -159,6 +159,7 @@ class SqlStore(Store):
         epoch: int,
         measurements: Sequence[Measurement],
         packet_attempts: Sequence[PacketAttempt],
+        surplus: Sequence[Measurement] = (),
     ) -> Recorded:
         """Does Store.record.
 
@@ -167,7 +168,14 @@ class SqlStore(Store):
         """
         with self._database.write() as connection:
             return results.record(
-                connection, name, attempt, epoch, measurements, packet_attempts, self._clock
+                connection,
+                name,
+                attempt,
+                epoch,
+                measurements,
+                packet_attempts,
+                surplus,
+                self._clock,
             )
 
     # Reading
@@ -192,6 +200,11 @@ class SqlStore(Store):
         """Does Store.measurements."""
         with self._database.read() as connection:
             return results.read(connection, name, search, after, limit)
+
+    def surplus(self, name: JobName) -> list[Measurement]:
+        """Does Store.surplus."""
+        with self._database.read() as connection:
+            return surplus.unclaimed(connection, name)
 
     def billed_by_level(self, name: JobName) -> dict[tuple[str, int], float]:
         """Does Store.billed_by_level."""

@@ -174,3 +174,13 @@ packet_attempts = sa.Table(
     Column("billed_device_seconds", sa.Double, nullable=False),
     sqlite_with_rowid=False,
 )
+
+# Results that ran ahead of the plan. One whose id is among `measurements` has been claimed.
+surplus = sa.Table(
+    "surplus",
+    metadata,
+    _job(),
+    Column("id", String, primary_key=True),
+    Column("payload", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)

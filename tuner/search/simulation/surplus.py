@@ -96,10 +96,8 @@ class Ahead:
                 self._take_in(done)
                 ended = ended[len(done) :]
                 foreseen = foresight.next(self._record)
-            choice = next(
-                worth_running(foreseen, self._ends, self.surplus_seconds, self.device_seconds),
-                None,
-            )
+            fresh = [f for f in foreseen if f.ids not in self._ends]
+            choice = next(worth_running(fresh, self.surplus_seconds, self.device_seconds), None)
             if choice is None:
                 at = ended[0][0]  # until then nothing new is known
             else:
