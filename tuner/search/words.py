@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from tuner.curve import Question, Verdict, VerdictOutcome
@@ -91,9 +92,11 @@ def up(question: Question, look: Assessment | None, levels: Sequence[int], then:
     if look is None or not look.gains:
         return then
     level, gain = max(look.gains.items())
+    # The first few replicates bound nothing.
+    bounds = f" [{gain.low:+.4f}, {gain.high:+.4f}]" if math.isfinite(gain.high) else ""
     return (
         f"{_at(question, [level])} gains {gain.estimate:+.4f} {question.metric} over the level "
-        f"below [{gain.low:+.4f}, {gain.high:+.4f}]; go up. {then}"
+        f"below{bounds}; go up. {then}"
     )
 
 
