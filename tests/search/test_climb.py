@@ -133,6 +133,22 @@ def test_a_search_whose_every_fit_fails_says_so():
     assert "the loss became NaN" in last.decision
 
 
+def test_a_search_that_tunes_and_cannot_measure_says_that():
+    job = spec(levels=(1, 2))
+    table = Table(job, plateau_at(2), sd=0.002, breaks=lambda phase, _: phase is Phase.MEASURING)
+    last = climb(table, "simulated/depth").steps[-1]
+    assert last.conclusion is Conclusion.FAILED
+    assert last.decision.startswith("no level could be measured: 8 of 18 fits failed; the first: ")
+
+
+def test_scores_that_are_no_numbers_are_failures_and_said_to_be():
+    job = spec(levels=(1, 2))
+    table = Table(job, lambda level: math.nan, sd=0.0)
+    last = climb(table, "simulated/depth").steps[-1]
+    assert last.conclusion is Conclusion.FAILED
+    assert last.decision.endswith("the first: COMPLETED, without a finite score")
+
+
 def test_fixed_hyperparameters_need_no_tuning():
     job = spec(levels=(1, 2, 4))
     search = {

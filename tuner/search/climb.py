@@ -82,7 +82,7 @@ class Climb:
         scores = self._selection.scores(record)
         if not scores:
             return self._go_up(view) or self._end(
-                view, words.nothing_completed(record), Conclusion.FAILED
+                view, words.nothing_completed(self._question, record), Conclusion.FAILED
             )
         question = self._question.with_costs(self._steps.costs(record))
         look = assess(question, scores)

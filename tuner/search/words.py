@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from tuner.curve import Question, Verdict, VerdictOutcome
-from tuner.record import Setting
-from tuner.returns import Assessment
+from tuner.record import Measurement, Outcome, Setting
+from tuner.returns import Assessment, has_score
 from tuner.search.packing import Work
 from tuner.search.record import SearchRecord
 from tuner.search.trials import Trial
@@ -137,8 +137,19 @@ def baseline(question: Question, scores: Mapping[float, Mapping[int, float]]) ->
     return f"{question.learner}: {mean:.4f} {question.metric} on {len(values)} replicates"
 
 
-def nothing_completed(record: SearchRecord) -> str:
-    """Says that no fit completed, with the first reason that a fit gave."""
+def nothing_completed(question: Question, record: SearchRecord) -> str:
+    """Says that no level could be measured, with the first reason that a fit gave."""
     rows = list(record.claimed())
-    reasons = [f"{row.outcome}: {row.error}" if row.error else row.outcome for row in rows]
-    return f"none of {len(rows)} fits completed; the first: {reasons[0] if reasons else 'none ran'}"
+    failed = [row for row in rows if not has_score(row, question.metric)]
+    if not failed:
+        return "no fit ran"
+    said = f"none of {len(rows)} fits completed"
+    if len(failed) < len(rows):
+        said = f"no level could be measured: {len(failed)} of {len(rows)} fits failed"
+    return f"{said}; the first: {_failure(failed[0])}"
+
+
+def _failure(row: Measurement) -> str:
+    if row.outcome is Outcome.COMPLETED:
+        return f"{row.outcome}, without a finite score"
+    return f"{row.outcome}: {row.error}" if row.error else row.outcome
