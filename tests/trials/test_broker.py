@@ -1,6 +1,7 @@
 """The packet broker: first come first served, nothing handed out twice, losses reported."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -98,3 +99,59 @@ async def test_closing_ends_every_wait():
     assert await asyncio.gather(*waits) == [[], [], []]
     assert await broker.is_closed()
     assert await broker.take("w", "n", [], 60.0) == []
+
+
+async def test_surplus_goes_out_only_where_no_packet_waits():
+    broker = await joined(3)
+    await broker.offer_surplus([task(8), task(9)])
+    await broker.offer([task(0)])
+    taken = [await broker.take(f"w{i}", "n", [], 1.0) for i in range(3)]
+    assert [t.packet.id for tasks in taken for t in tasks] == ["s:1:0", "s:1:8", "s:1:9"]
+
+
+async def test_a_waiting_worker_gets_the_surplus_that_comes():
+    broker = await joined(1)
+    waiting = asyncio.ensure_future(broker.take("w0", "n", [], 10.0))
+    await asyncio.sleep(0)
+    await broker.offer_surplus([task(0)])
+    assert len(await waiting) == 1
+
+
+async def test_surplus_can_be_withdrawn_until_a_worker_has_it():
+    broker = await joined(2)
+    other = replace(task(2), search="other")
+    await broker.offer_surplus([task(0), task(1), other])
+    await broker.take("w0", "n", [], 1.0)
+    assert await broker.withdraw("s") == ["s:1:1"]
+    assert await broker.withdraw("s") == []
+    assert await broker.take("w1", "n", [], 1.0) == [other]
+    assert await broker.take("w1", "n", [], 0.01) == []
+
+
+async def test_idle_are_the_workers_with_nothing_to_do_and_nothing_to_come():
+    broker = await joined(4)
+    assert await broker.idle() == 4
+    await broker.offer([task(0), task(1)])
+    await broker.take("w0", "n", [], 1.0)
+    await broker.offer_surplus([task(2)])
+    assert await broker.idle() == 1
+    await broker.lost("w3", "killed")
+    assert await broker.idle() == 0
+
+
+async def test_the_busy_are_those_that_have_a_packet():
+    broker = PacketBroker()
+    for name in ("w0", "w1"):
+        await broker.join(name, name.upper())
+    await broker.offer_surplus([task(0)])
+    (taken,) = await broker.take("w1", "n", [], 1.0)
+    assert await broker.busy_workers() == ["W1"]
+    await broker.hand_in("w1", [report(taken)])
+    assert await broker.busy_workers() == []
+
+
+async def test_a_closed_broker_hands_out_no_surplus():
+    broker = await joined(1)
+    await broker.offer_surplus([task(0)])
+    await broker.close()
+    assert await broker.take("w0", "n", [], 1.0) == []

@@ -22,10 +22,10 @@ from tuner.search.spec import SearchSpec, is_nested
 IMAGINED = 8
 """How often the running step's end is imagined."""
 
-LIKELY = 0.6
+LIKELY = 0.75
 """Chance below which nothing runs ahead."""
 
-UNCLAIMED = 0.2
+UNCLAIMED = 0.3
 """Most that surplus may cost which no step has claimed, as a share of the bill so far."""
 
 Ids = tuple[str, ...]
