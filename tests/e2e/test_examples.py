@@ -15,7 +15,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 SPECS = sorted(EXAMPLES.glob("*.yaml"))
 SCRIPTS = {
     # What must stand in the output of each, smaller than it comes.
-    "submit.py": ("cnn/depth: depth 2: measure", "forest/trees, judged on brier", "a doubling"),
+    "submit.py": ("cnn/depth: depth 1, 2: measure", "forest/trees, judged on brier", "a doubling"),
     "own_sweep.py": ("one more doubling", "by seeds and test examples: "),
     "own_data.py": ("submitted namespaces/default/jobs/spirals-", "the baseline, a perceptron"),
     # These two need no coordinator.
