@@ -209,5 +209,8 @@ class _Attempt:
             if self._halt.event.is_set():
                 broker.kill_workers()
             elif planner.runs_ahead:
-                # All that was asked for is there: nobody waits for the rest.
+                self._narrator.say(
+                    "all that was asked for is there; slots that still run ahead are ended, "
+                    "which Ray reports as errors"
+                )
                 broker.kill_busy_workers()

@@ -29,6 +29,10 @@ MAX_LOSSES = 3
 """Workers that a packet may take with it before it is called CRASHED itself."""
 
 
+UNWANTED = "the job ended before any step asked for it"
+"""Why a packet that ran ahead was ended."""
+
+
 class Packets(SurplusPackets, Protocol):
     """The broker as the planner sees it."""
 
@@ -240,7 +244,7 @@ class Planner:
             # Ended by us, for nobody waits for it; it had its slot until then.
             held = (report.end_time - report.start_time).total_seconds()
             share = self._spec.resources.gpus or self._spec.resources.cpus
-            report = replace(report, billed_device_seconds=held * share, error="it ran ahead")
+            report = replace(report, billed_device_seconds=held * share, error=UNWANTED)
         self._billed += report.billed_device_seconds
         claimed = self._claim(key, record)
         kept = self._surplus.kept(report.measurements)

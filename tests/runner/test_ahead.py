@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.runner import ahead
+from services.runner.planner import UNWANTED
 from tests.runner.test_planner import NOW, Coordinator, Ended, job, planner, run, truth
 from tests.search.bench import JOB, Table, climb
 from tuner.record import Conclusion, Measurement, Outcome, PacketOutcome, record_digest
@@ -279,7 +280,8 @@ def test_the_budget_counts_what_ran_ahead():
     assert sum(a.billed_device_seconds for a in house.attempts) >= 60
 
 
-def test_what_still_runs_ahead_at_the_end_is_ended_and_billed():
+def test_what_still_runs_ahead_at_the_end_is_ended_and_billed(monkeypatch):
+    monkeypatch.setattr(foresight, "LIKELY", 0.1)  # so that something does
     spec = speculating()
     table = Table(spec, truth, 0.003)
     for seed in range(20):
@@ -296,5 +298,6 @@ def test_what_still_runs_ahead_at_the_end_is_ended_and_billed():
     before = len(house.attempts)
     plan.drain(lambda _: True)
     assert [a.billed_device_seconds for a in house.attempts[before:]] == [3.0] * len(running)
+    assert {a.error for a in house.attempts[before:]} == {UNWANTED}
     assert running
     assert not slots.waiting
