@@ -20,7 +20,7 @@ from tuner.record import (
 )
 from tuner.search import Climb, SearchRecord
 from tuner.spec import JobSpec
-from tuner.trials.work import Report, Task
+from tuner.trials.work import Report, Task, device_share
 
 COLLECT_SECONDS = 0.5
 """Longest wait for reports before directives and budgets are looked at again."""
@@ -243,7 +243,7 @@ class Planner:
         if report.outcome is PacketOutcome.LOST and self.done:
             # Ended by us, for nobody waits for it; it had its slot until then.
             held = (report.end_time - report.start_time).total_seconds()
-            share = self._spec.resources.gpus or self._spec.resources.cpus
+            share = device_share(self._spec.resources.cpus, self._spec.resources.gpus)
             report = replace(report, billed_device_seconds=held * share, error=UNWANTED)
         self._billed += report.billed_device_seconds
         claimed = self._claim(key, record)

@@ -96,9 +96,11 @@ class Climb:
             below = between(self._question, view.opened, answer)
             step = self._go_back(view, below, words.between)
             step = step or self._measuring.runner_up(view, answer)
+        if step is not None:
+            return step
         # A candidate that is left wants for larger levels, not for replicates.
         futile = outlook.candidate() is None and max(left.values()) > 0
-        return step or self._end(view, words.verdict(look.verdict, futile))
+        return self._end(view, words.verdict(look.verdict, futile))
 
     def _go_on(self, view: View, look: Assessment, outlook: Outlook) -> PlanStep | None:
         """Returns the step that may bring or better an answer; None where nothing may."""

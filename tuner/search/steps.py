@@ -48,7 +48,7 @@ class Steps:
         self._fuse = spec.resources.fuse
         self._trials = spec.budget.trials
         learner = catalog.LEARNERS.get(self._question.learner)
-        self._fused = getattr(learner, "fused", ())
+        self._fused = learner.fused if learner else ()
         self._nested = is_nested(spec, key)
 
     def make(

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial
 from tuner.catalog import Choice, Hyperparameter, Number, Value
 from tuner.record import Setting, make_setting
 from tuner.spec import Fixed
+from tuner.spec.scaling import clipped, significant
 
 STARTUP_TRIALS = 4
 """Random settings before a model-based sampler trusts its model."""
@@ -159,7 +160,7 @@ def _typed(r: Fixed | Hyperparameter, value: Value) -> Value:
     if isinstance(r, Number):
         if r.integer:
             return int(value)
-        return min(max(float(f"{float(value):.4g}"), float(r.low)), float(r.high))
+        return clipped(significant(float(value)), r)
     return value
 
 

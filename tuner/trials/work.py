@@ -82,4 +82,9 @@ class SlotConfig:
     @property
     def device_share(self) -> float:
         """Share of a device that a slot reserves: of accelerators, or of cores without any."""
-        return self.gpus or self.cpus
+        return device_share(self.cpus, self.gpus)
+
+
+def device_share(cpus: float, gpus: float) -> float:
+    """Returns the share of a device that a slot reserves: of accelerators, or of cores."""
+    return gpus or cpus
