@@ -234,10 +234,10 @@ def agreement(
     """Returns how far apart the members are, which are in the same order."""
     largest, differ, wrong, wrong_alone = [], [], [], []
     for one, other, fold in zip(found, expected, folds, strict=True):
-        assert one.probabilities is not None
-        assert other.probabilities is not None
-        largest.append(float(np.abs(one.probabilities - other.probabilities).max()))
-        answers, answers_alone = one.probabilities.argmax(1), other.probabilities.argmax(1)
+        assert one.predictions is not None
+        assert other.predictions is not None
+        largest.append(float(np.abs(one.predictions - other.predictions).max()))
+        answers, answers_alone = one.predictions.argmax(1), other.predictions.argmax(1)
         differ.append(float(np.mean(answers != answers_alone)))
         wrong.append(float(np.mean(answers != fold.y_score)))
         wrong_alone.append(float(np.mean(answers_alone != fold.y_score)))

@@ -84,9 +84,10 @@ def table(name: str, axis: str) -> tuple[dict[str, float], list[float]]:
 
 def cnn(axis: str, dataset: str, replicates: int) -> tuple[list[float], list[float], Floats]:
     """Returns each replicate's exponent, the levels' best rates, and all errors."""
+    from tuner import scoring
     from tuner.datasets import registry
+    from tuner.datasets.base import Request
     from tuner.datasets.splits import Splits
-    from tuner.learners import scoring
     from tuner.learners.base import Device
     from tuner.learners.cnn import Cnn
     from tuner.search.tuning import default_setting
@@ -94,7 +95,7 @@ def cnn(axis: str, dataset: str, replicates: int) -> tuple[list[float], list[flo
 
     levels = CNN_LEVELS[axis]
     source, _, folder = dataset.partition(":")
-    data = registry.load(source, Path(folder) if folder else None)
+    data = registry.load(source, Request(Path(folder) if folder else None))
     splits = Splits(data, Split(train_limit=CNN_EXAMPLES), 0)
     folds = [splits.tuning(replicate) for replicate in range(replicates)]
     default = dict(default_setting(Search("cnn", axis=axis).ranges()))
@@ -102,10 +103,10 @@ def cnn(axis: str, dataset: str, replicates: int) -> tuple[list[float], list[flo
     errors = np.ones((len(levels), len(folds), len(settings)))  # of what diverged
     for result in Cnn().evaluate(axis, settings, levels, folds, Device()):
         member = result.member
-        if result.probabilities is not None:
+        if result.predictions is not None:
             y = folds[member.replicate].y_score
             place = (levels.index(member.level), member.replicate, settings.index(member.setting))
-            errors[place] = scoring.scores(result.probabilities, y)["error"]
+            errors[place] = scoring.scores(result.predictions, y)["error"]
     slopes = slope(centre(-errors, CNN_RATES), levels)
     return slopes.tolist(), (2 ** centre(-errors.mean(axis=1), CNN_RATES)).tolist(), errors
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from benchmarks.race.questions import is_nested
 from benchmarks.race.result import Answer
+from tuner import scoring
 from tuner.catalog import Value
 from tuner.datasets.splits import Splits
-from tuner.learners import registry, scoring
+from tuner.learners import registry
 from tuner.learners.base import Device, Result
 from tuner.record import Outcome, Phase, Setting, make_setting
 from tuner.returns import analyze
@@ -113,10 +114,10 @@ def run_fit(spec: JobSpec, splits: Splits, fit: Mapping[str, Any]) -> dict[str, 
 
 
 def _score(result: Result, truth: Any, metric: str) -> float:
-    if result.outcome is not Outcome.COMPLETED or result.probabilities is None:
+    if result.outcome is not Outcome.COMPLETED or result.predictions is None:
         return math.nan
     try:
-        return scoring.scores(result.probabilities, truth)[metric]
+        return scoring.scores(result.predictions, truth)[metric]
     except scoring.DivergedError:
         return math.nan
 

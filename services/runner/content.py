@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tuner import catalog
 from tuner.datasets import registry as sources
-from tuner.datasets.base import Data, DataError
+from tuner.datasets.base import Data, DataError, Request
 from tuner.learners import registry as learners
 from tuner.spec import Dataset, JobSpec
 
@@ -30,10 +30,10 @@ def load(dataset: Dataset, data_roots: Sequence[str], fetch: Callable[[str], byt
             for file in dataset.files:
                 files[file.name] = Path(folder) / file.name
                 files[file.name].write_bytes(fetch(file.sha256))
-            return sources.load(dataset.source, None, files)
+            return sources.load(dataset.source, Request(files=files))
     if catalog.SOURCES[dataset.source].path == "none":
-        return sources.load(dataset.source, None, {})
-    return sources.load(dataset.source, _below_a_root(dataset.path, data_roots), {})
+        return sources.load(dataset.source)
+    return sources.load(dataset.source, Request(_below_a_root(dataset.path, data_roots)))
 
 
 def _below_a_root(path: str, data_roots: Sequence[str]) -> Path:

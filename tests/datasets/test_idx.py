@@ -11,7 +11,7 @@ import pytest
 
 from tuner import catalog
 from tuner.datasets import idx, registry
-from tuner.datasets.base import DataError
+from tuner.datasets.base import DataError, Request
 
 IMAGES = (np.arange(12 * 3 * 4) % 256).astype(np.uint8).reshape(12, 3, 4)
 LABELS = np.array([5, 9, 7] * 4, dtype=np.uint8)
@@ -37,7 +37,7 @@ def folder(path: Path, *, zipped: bool = False, test: bool = True) -> Path:
 
 @pytest.mark.parametrize("zipped", [False, True])
 def test_a_folder_is_read_gzipped_or_not(tmp_path: Path, zipped: bool) -> None:
-    data = registry.load("idx", folder(tmp_path, zipped=zipped))
+    data = registry.load("idx", Request(folder(tmp_path, zipped=zipped)))
     assert data.x.shape == (12, 1, 3, 4)
     np.testing.assert_array_equal(data.x[:, 0], IMAGES.astype(np.float32) / np.float32(255))
     assert data.classes == ("5", "7", "9")
@@ -49,13 +49,13 @@ def test_a_folder_is_read_gzipped_or_not(tmp_path: Path, zipped: bool) -> None:
 def test_packing_changes_no_content(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
-    plain = registry.load("idx", folder(tmp_path / "a"))
-    zipped = registry.load("idx", folder(tmp_path / "b", zipped=True))
+    plain = registry.load("idx", Request(folder(tmp_path / "a")))
+    zipped = registry.load("idx", Request(folder(tmp_path / "b", zipped=True)))
     assert plain.digest == zipped.digest
 
 
 def test_without_test_files_there_is_no_test_part(tmp_path: Path) -> None:
-    assert registry.load("idx", folder(tmp_path, test=False)).x_test is None
+    assert registry.load("idx", Request(folder(tmp_path, test=False))).x_test is None
 
 
 def test_uploaded_files_are_found_by_their_names(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_uploaded_files_are_found_by_their_names(tmp_path: Path) -> None:
         file.rename(tmp_path / f"blob{number}")
     names = sorted(f"{name}.gz" for name in (*idx.TRAIN, *idx.TEST))
     files = {name: tmp_path / f"blob{number}" for number, name in enumerate(names)}
-    assert registry.load("idx", files=files).x.shape == (12, 1, 3, 4)
+    assert registry.load("idx", Request(files=files)).x.shape == (12, 1, 3, 4)
 
 
 def test_the_catalog_uploads_the_files_that_are_read() -> None:
@@ -75,22 +75,22 @@ def test_the_catalog_uploads_the_files_that_are_read() -> None:
 def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
     (folder(tmp_path) / name).unlink()
     with pytest.raises(DataError, match=f"{name} is missing"):
-        registry.load("idx", tmp_path)
+        registry.load("idx", Request(tmp_path))
 
 
 def test_half_a_test_part_is_refused(tmp_path: Path) -> None:
     (folder(tmp_path) / idx.TEST[1]).unlink()
     with pytest.raises(DataError, match=f"no {idx.TEST[1]}"):
-        registry.load("idx", tmp_path)
+        registry.load("idx", Request(tmp_path))
 
 
 def test_no_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
-        registry.load("idx", tmp_path / "none")
+        registry.load("idx", Request(tmp_path / "none"))
     file = tmp_path / "file"
     file.touch()
     with pytest.raises(DataError, match="a file, not a folder"):
-        registry.load("idx", file)
+        registry.load("idx", Request(file))
 
 
 @pytest.mark.parametrize(
@@ -112,5 +112,5 @@ def test_no_folder_is_refused(tmp_path: Path) -> None:
 def test_a_bad_file_is_refused_by_name(tmp_path: Path, content: bytes, problem: str) -> None:
     (folder(tmp_path) / idx.TRAIN[0]).write_bytes(content)
     with pytest.raises(DataError, match=problem) as error:
-        registry.load("idx", tmp_path)
+        registry.load("idx", Request(tmp_path))
     assert idx.TRAIN[0] in str(error.value)

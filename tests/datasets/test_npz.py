@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tuner.datasets import content, registry
-from tuner.datasets.base import Data, DataError
+from tuner.datasets.base import Data, DataError, Request
 
 X = np.arange(40, dtype=np.float64).reshape(10, 4)
 Y = np.array([0, 1] * 5)
@@ -23,13 +23,13 @@ def write(path: Path, **arrays: np.ndarray) -> Path:
 
 
 def load(path: Path, **arrays: np.ndarray) -> Data:
-    return registry.load("npz", write(path, **arrays))
+    return registry.load("npz", Request(write(path, **arrays)))
 
 
 def refused(path: Path, **arrays: np.ndarray) -> str:
     file = write(path, **arrays)
     with pytest.raises(DataError) as error:
-        registry.load("npz", file)
+        registry.load("npz", Request(file))
     assert str(file) in str(error.value)
     return str(error.value)
 
@@ -83,9 +83,9 @@ def test_its_own_test_part_uses_the_training_parts_numbers(tmp_path: Path) -> No
 def test_an_uploaded_file_is_known_by_its_owners_name(tmp_path: Path) -> None:
     file = write(tmp_path, x=X, y=Y[:5])
     with pytest.raises(DataError, match=r"^mine\.npz: x has 10 examples, y 5"):
-        registry.load("npz", files={"mine.npz": file})
+        registry.load("npz", Request(files={"mine.npz": file}))
     with pytest.raises(DataError, match="2 files"):
-        registry.load("npz", files={"a": file, "b": file})
+        registry.load("npz", Request(files={"a": file, "b": file}))
 
 
 def test_the_digest_follows_content_and_nothing_else(tmp_path: Path) -> None:
@@ -143,11 +143,11 @@ def test_objects_are_never_unpickled(tmp_path: Path) -> None:
 
 def test_a_missing_file_and_a_file_of_another_kind_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file"):
-        registry.load("npz", tmp_path / "none.npz")
+        registry.load("npz", Request(tmp_path / "none.npz"))
     text = tmp_path / "text.npz"
     text.write_text("x,y\n1,2\n")
     with pytest.raises(DataError, match="no whole NumPy archive"):
-        registry.load("npz", text)
+        registry.load("npz", Request(text))
 
 
 def test_a_truncated_or_damaged_archive_is_refused(tmp_path: Path) -> None:
@@ -155,12 +155,12 @@ def test_a_truncated_or_damaged_archive_is_refused(tmp_path: Path) -> None:
     whole = file.read_bytes()
     file.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(DataError, match="no whole NumPy archive"):
-        registry.load("npz", file)
+        registry.load("npz", Request(file))
     damaged = bytearray(whole)
     damaged[200:400] = bytes(200)
     file.write_bytes(damaged)
     with pytest.raises(DataError):
-        registry.load("npz", file)
+        registry.load("npz", Request(file))
 
 
 def npy(shape: tuple[int, ...], content: bytes) -> bytes:
@@ -182,7 +182,7 @@ def test_a_header_that_promises_what_isnt_there_allocates_nothing(
         archive.writestr("x.npy", npy(shape, X.tobytes()))
         archive.writestr("y.npy", npy((10,), Y.astype(float).tobytes()))
     with pytest.raises(DataError, match=problem):
-        registry.load("npz", file)
+        registry.load("npz", Request(file))
 
 
 def test_an_archive_that_unpacks_to_more_than_allowed_is_refused(
@@ -192,7 +192,7 @@ def test_an_archive_that_unpacks_to_more_than_allowed_is_refused(
     file = write(tmp_path, x=np.zeros((10, 10_000)), y=Y)
     assert file.stat().st_size < 10_000
     with pytest.raises(DataError, match="unpacks to 8"):
-        registry.load("npz", file)
+        registry.load("npz", Request(file))
 
 
 def test_the_limit_is_one_that_a_node_can_hold() -> None:

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from tuner import scoring
 from tuner.datasets import registry
 from tuner.datasets.base import Fold
 from tuner.datasets.splits import Splits
-from tuner.learners import cnn, scoring
+from tuner.learners import cnn
 from tuner.learners.base import Device, Result
 from tuner.learners.cnn import Cnn
 from tuner.learners.nets.plain import GRID, layers_by_stage, plain_net
@@ -95,8 +96,8 @@ def test_it_learns_digits_at_depth_8_too_and_depth_helps() -> None:
     errors = {}
     for depth in (1, 2, 8):
         result = fit(fold, depth)
-        assert result.probabilities is not None
-        errors[depth] = scoring.scores(result.probabilities, fold.y_score)["error"]
+        assert result.predictions is not None
+        errors[depth] = scoring.scores(result.predictions, fold.y_score)["error"]
     assert errors[8] < 0.05
     assert errors[2] < errors[1]
 
@@ -114,9 +115,9 @@ def test_scale_and_shift_of_a_channel_do_not_matter() -> None:
     fold = tiny_images()
     moved = replace(fold, x=fold.x * 16 + 64, x_score=fold.x_score * 16 + 64)
     one, other = fit(fold, 2), fit(moved, 2)
-    assert one.probabilities is not None
-    assert other.probabilities is not None
-    np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-3)
+    assert one.predictions is not None
+    assert other.predictions is not None
+    np.testing.assert_allclose(one.predictions, other.predictions, atol=1e-3)
 
 
 def test_a_channel_of_one_colour_does_no_harm() -> None:
@@ -178,5 +179,5 @@ def test_it_trains_on_an_accelerator() -> None:
     setting = make_setting(QUICK)
     (result,) = Cnn().evaluate("depth", [setting], (4,), [tiny_images(n=300)], Device("cuda"))
     assert result.outcome is Outcome.COMPLETED, result.error
-    assert result.probabilities is not None
-    assert scoring.scores(result.probabilities, tiny_images(n=300).y_score)["error"] < 0.2
+    assert result.predictions is not None
+    assert scoring.scores(result.predictions, tiny_images(n=300).y_score)["error"] < 0.2

@@ -295,9 +295,9 @@ def test_the_same_replicate_under_another_number_is_the_same() -> None:
     """What a member learns follows from its fold's seed, not from its place in the batch."""
     fold = tiny_images(0)
     first, second = run([setting()], [fold, replace(fold, replicate=5)])
-    assert first.probabilities is not None
-    assert second.probabilities is not None
-    np.testing.assert_allclose(first.probabilities, second.probabilities, rtol=0, atol=TOLERANCE)
+    assert first.predictions is not None
+    assert second.predictions is not None
+    np.testing.assert_allclose(first.predictions, second.predictions, rtol=0, atol=TOLERANCE)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no accelerator here")

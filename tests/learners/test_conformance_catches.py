@@ -119,7 +119,7 @@ class DependsOnOrder(Broken):
 class SumsToTwo(Broken):
     def spoil(self, results: list[Result], folds: Sequence[Fold]) -> list[Result]:
         return [
-            replace(r, probabilities=None if r.probabilities is None else r.probabilities * 2)
+            replace(r, predictions=None if r.predictions is None else r.predictions * 2)
             for r in results
         ]
 
@@ -187,12 +187,12 @@ class Fuses(Guess, FusingLearner):
         return self.spoil(found)
 
     def spoil(self, found: list[Fitted]) -> list[Fitted]:
-        return [replace(f, probabilities=nudged(f.probabilities, TOLERANCE / 2)) for f in found]
+        return [replace(f, predictions=nudged(f.predictions, TOLERANCE / 2)) for f in found]
 
 
 class FusesRoughly(Fuses):
     def spoil(self, found: list[Fitted]) -> list[Fitted]:
-        return [replace(f, probabilities=nudged(f.probabilities, TOLERANCE * 4)) for f in found]
+        return [replace(f, predictions=nudged(f.predictions, TOLERANCE * 4)) for f in found]
 
 
 class MixesUpMembers(Fuses):
@@ -220,7 +220,7 @@ class FusesWhatIsAlone(Fuses):
     ) -> Iterator[Fitted]:
         for f in super().fit(axis, setting, levels, fold, device):
             moved = 1e-9 * next(self.counted)
-            yield replace(f, probabilities=nudged(f.probabilities, moved))
+            yield replace(f, predictions=nudged(f.predictions, moved))
 
     counted = itertools.count()
 

@@ -16,8 +16,8 @@ from tuner.datasets.base import Features, Fold
 from tuner.learners.base import Device, Result
 from tuner.learners.fits import Fitted
 from tuner.learners.fusing import Failure, FusingLearner, Part
-from tuner.learners.scoring import DivergedError
 from tuner.record import Member, Outcome, Setting, make_setting
+from tuner.scoring import DivergedError
 from tuner.testing import tiny_table
 from tuner.testing.probes import ExpiringDevice
 

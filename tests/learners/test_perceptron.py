@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuner import scoring
 from tuner.datasets.base import Fold
-from tuner.learners import perceptron, scoring
+from tuner.learners import perceptron
 from tuner.learners.base import Device
 from tuner.learners.perceptron import Perceptron
 from tuner.record import make_setting
@@ -30,8 +31,8 @@ def clouds(labels: list[int], seed: int, spread: float = 0.1) -> Fold:
 def error(fold: Fold, *, averaged: bool) -> float:
     setting = make_setting({"passes": 20, "averaged": averaged, "learning_rate": 0.01})
     (result,) = Perceptron().evaluate("", [setting], (1,), [fold], Device())
-    assert result.probabilities is not None
-    return scoring.scores(result.probabilities, fold.y_score)["error"]
+    assert result.predictions is not None
+    return scoring.scores(result.predictions, fold.y_score)["error"]
 
 
 @pytest.mark.parametrize("averaged", [True, False])
@@ -52,8 +53,8 @@ def test_its_probabilities_are_the_answer_alone() -> None:
     fold = clouds([0, 1, 2, 2], 0)
     setting = make_setting({"passes": 2, "averaged": True, "learning_rate": 0.01})
     (result,) = Perceptron().evaluate("", [setting], (1,), [fold], Device())
-    assert result.probabilities is not None
-    assert set(np.unique(result.probabilities)) == {0.0, 1.0}
+    assert result.predictions is not None
+    assert set(np.unique(result.predictions)) == {0.0, 1.0}
     assert result.parameters == 3 * (2 + 1)
 
 
@@ -93,6 +94,6 @@ def test_the_learning_rate_changes_no_answer() -> None:
     for rate in (2.0**-12, 0.5, 1.0):  # powers of two scale without rounding
         setting = make_setting({"passes": 5, "averaged": True, "learning_rate": rate})
         (result,) = Perceptron().evaluate("", [setting], (1,), [fold], Device())
-        assert result.probabilities is not None
-        answers.append(result.probabilities.tobytes())
+        assert result.predictions is not None
+        answers.append(result.predictions.tobytes())
     assert len(set(answers)) == 1

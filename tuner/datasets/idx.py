@@ -17,7 +17,7 @@ from typing import BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
-from tuner.datasets.base import Data, DataError
+from tuner.datasets.base import Data, DataError, Request
 from tuner.datasets.content import MAX_BYTES, make_data
 
 TRAIN = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
@@ -30,13 +30,14 @@ _GZIP_MAGIC = b"\x1f\x8b"
 class Idx:
     """Reads a folder of IDX files. The t10k files, where they are there, are the test."""
 
-    def load(self, path: Path | None, files: Mapping[str, Path]) -> Data:
+    def load(self, request: Request) -> Data:
         """Reads the folder, or the uploaded files.
 
         Raises:
             DataError: A file is missing, cut short, too long, of another type,
                 or the files don't belong together.
         """
+        path, files = request.path, request.files
         if path is not None and not path.is_dir():
             problem = "is a file, not a folder" if path.exists() else "there is no such folder"
             raise DataError(f"{path}: {problem}; give the folder that holds {TRAIN[0]}[.gz]")

@@ -12,7 +12,7 @@ from typing import IO
 
 import numpy as np
 
-from tuner.datasets.base import Data, DataError
+from tuner.datasets.base import Data, DataError, Request
 from tuner.datasets.content import MAX_BYTES, AnyArray, make_data
 
 _ARRAYS = ("x", "y", "x_test", "y_test")
@@ -26,14 +26,14 @@ _HEADERS = {
 class Npz:
     """Reads `.npz` files, compressed or not. Pickles in them are never opened."""
 
-    def load(self, path: Path | None, files: Mapping[str, Path]) -> Data:
+    def load(self, request: Request) -> Data:
         """Reads the archive.
 
         Raises:
             DataError: It is no archive, lacks an array, declares more than
                 `MAX_BYTES`, or its arrays make no sense.
         """
-        path, shown = _the_file(path, files)
+        path, shown = _the_file(request.path, request.files)
         try:
             with zipfile.ZipFile(path) as archive:
                 arrays = _read(archive, shown)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from pathlib import Path
+from typing import ClassVar, Protocol, Self
 
-import numpy as np
-import numpy.typing as npt
-
+from tuner import catalog
+from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
 from tuner.record import Member, Outcome, Setting
+from tuner.scoring import Predictions
 
 
 @dataclass(frozen=True)
@@ -40,42 +41,77 @@ class Result:
     Attributes:
         member: Which one.
         outcome: COMPLETED, or why not.
-        probabilities: Shape (examples to score, classes); None where it did
-            not complete.
-        train_probabilities: The same on the training examples, or on the first
+        predictions: Shape (examples to score, classes): probabilities; of a regression
+            (examples to score,): values. None where it did not complete.
+        train_predictions: The same on the training examples, or on the first
             2,000 of them; None where it did not complete.
         parameters: Fitted parameters (a forest: nodes).
         standalone_seconds: What this level costs alone, in seconds: nested
             levels cumulate up to their level; of fused members it is calibrated.
         error: Why it did not complete.
         scores: Scores where the learner knows them without predictions (the
-            simulated one); metrics not in it are taken from probabilities.
+            simulated one); metrics not in it are taken from predictions.
     """
 
     member: Member
     outcome: Outcome
-    probabilities: npt.NDArray[np.float64] | None = None
-    train_probabilities: npt.NDArray[np.float64] | None = None
+    predictions: Predictions | None = None
+    train_predictions: Predictions | None = None
     parameters: int = 0
     standalone_seconds: float = 0.0
     error: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
 
 
+class Model(Protocol):
+    """A fitted model: what is asked for predictions, and what is exported.
+
+    Attributes:
+        kind: The name of its format, by which `saved.load` finds the class again.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    def parameters(self) -> int:
+        """Number of fitted parameters (a forest: nodes)."""
+        ...
+
+    def predict(self, x: Features) -> Predictions:
+        """Returns probabilities, shape (examples, classes), or values, shape (examples,)."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Writes the model into an empty folder, in a format that runs no code when read."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Returns a model that predicts what the saved one did.
+
+        Raises:
+            ValueError: The files are damaged, or hold what such a model hasn't.
+        """
+        ...
+
+
 class Learner(Protocol):
     """A family of learners. Registered in `tuner.learners.registry`, described in the catalog.
 
     A learner is deterministic on the CPU: the same member on the same fold gives
-    the same probabilities bit for bit, whatever else is in the packet and
+    the same predictions bit for bit, whatever else is in the packet and
     whatever ran before in the process. It never touches global random state.
 
     One that the catalog says can fuse trains members of one shape as one batched
     model. Then the same packet gives the same bits, and a member that comes in
-    another packet, or alone, gives the same probabilities to the tolerance that its
+    another packet, or alone, gives the same predictions to the tolerance that its
     conformance suite states. A member alone with its shape is as if nothing fused.
     """
 
-    name: ClassVar[str]
+    @property
+    def entry(self) -> catalog.Learner:
+        """What the catalog says of it; a user's own learner brings its entry itself."""
+        ...
 
     def problem_with(self, x: Features, classes: int) -> str | None:
         """Says why this data can't be learnt from and what could be, or None.
@@ -84,7 +120,20 @@ class Learner(Protocol):
 
         Args:
             x: Training examples; shapes count, values may.
-            classes: Number of classes.
+            classes: Number of classes; 0 where a number is predicted.
+        """
+        ...
+
+    def train(self, setting: Mapping[str, Value], fold: Fold, device: Device) -> Model:
+        """Fits one model, to be kept.
+
+        It predicts what `evaluate` does of the same setting on the same fold, bit for
+        bit on the CPU. What is raised is what `LoopingLearner.fit` raises.
+
+        Args:
+            setting: Every hyperparameter, the capacities among them.
+            fold: The data; only the training part is read.
+            device: Where to run.
         """
         ...
 
@@ -104,7 +153,8 @@ class Learner(Protocol):
         other exception is CRASHED with its text.
 
         Args:
-            axis: The searched axis; "" where there is none.
+            axis: The searched axis, one of the learner's capacities; "" where there is
+                none. `samples` isn't one: `samples.evaluate` stands before the learner.
             settings: Complete hyperparameters, without the searched axis.
             levels: Rising levels of the axis; (1,) where there is none.
             folds: The replicates' data.

@@ -8,14 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
+from tuner import catalog
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
-from tuner.learners.base import Device, Result
-from tuner.learners.scoring import DivergedError
+from tuner.learners.base import Device, Model, Result
 from tuner.record import Member, Outcome, Setting
+from tuner.scoring import DivergedError, Predictions
 
 TRAIN_SCORED = 2_000
 """At most this many training examples are predicted for the train scores."""
@@ -26,8 +24,8 @@ class Fitted:
     """What one fit says of one level; the fields are those of `base.Result`."""
 
     level: int
-    probabilities: npt.NDArray[np.float64] | None
-    train_probabilities: npt.NDArray[np.float64] | None
+    predictions: Predictions | None
+    train_predictions: Predictions | None
     parameters: int
     standalone_seconds: float
     scores: Mapping[str, float] = field(default_factory=dict)
@@ -54,6 +52,15 @@ class LoopingLearner(ABC):
 
     name: ClassVar[str]
     nested: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def entry(self) -> catalog.Learner:
+        """What the catalog says of it."""
+        return catalog.LEARNERS[self.name]
+
+    def train(self, setting: Mapping[str, Value], fold: Fold, device: Device) -> Model:
+        """Fits one model, to be kept; see `base.Learner`."""
+        raise NotImplementedError
 
     @abstractmethod
     def fit(
@@ -124,8 +131,8 @@ def completed(member: Member, fitted: Fitted) -> Result:
     return Result(
         member,
         Outcome.COMPLETED,
-        fitted.probabilities,
-        fitted.train_probabilities,
+        fitted.predictions,
+        fitted.train_predictions,
         fitted.parameters,
         fitted.standalone_seconds,
         scores=fitted.scores,

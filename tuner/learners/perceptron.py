@@ -13,7 +13,7 @@ from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
 from tuner.learners.base import Device
 from tuner.learners.fits import TRAIN_SCORED, Fitted, LoopingLearner, TimedOutError
-from tuner.learners.scoring import DivergedError
+from tuner.scoring import DivergedError
 
 Weights = npt.NDArray[np.float64]
 """Shape (classes, features + 1); the last column is the bias."""
@@ -46,7 +46,7 @@ class Perceptron(LoopingLearner):
         with threadpool_limits(device.threads), np.errstate(over="ignore", invalid="ignore"):
             weights = train(
                 _with_bias(fold.x),
-                fold.y,
+                fold.y.astype(np.int64),
                 fold.classes,
                 learning_rate=float(setting["learning_rate"]),
                 passes=int(setting["passes"]),

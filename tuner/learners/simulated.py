@@ -11,10 +11,10 @@ import numpy as np
 
 from tuner.catalog import Value
 from tuner.datasets.base import Fold
-from tuner.learners.base import Device
+from tuner.learners.base import Device, Model
 from tuner.learners.fits import Fitted, LoopingLearner, TimedOutError
-from tuner.learners.scoring import DivergedError
 from tuner.record import seed_of
+from tuner.scoring import DivergedError
 
 BEST_LEARNING_RATE = 0.01
 
@@ -44,7 +44,8 @@ class Simulated(LoopingLearner):
     the replicate's own, alike at all levels, as the difficulty of a real split
     is: levels correlate by 0.5, and paired differences between them vary with
     `noise` instead of `noise` times the root of 2. Brier score and log loss are
-    given as equal to the error, so that any metric shows the same curve.
+    given as equal to the error, and what is better the larger as 1 less it, so that any
+    metric shows the same curve.
 
     A level costs `seconds` times the level, and has as many parameters as its
     number says.
@@ -52,6 +53,10 @@ class Simulated(LoopingLearner):
 
     name = "simulated"
     nested = frozenset({"trees"})
+
+    def train(self, setting: Mapping[str, Value], fold: Fold, device: Device) -> Model:
+        """Raises ValueError: there is no model behind the known curve."""
+        raise ValueError("simulated has no model: its scores are made, not predicted")
 
     def fit(
         self,
@@ -70,7 +75,8 @@ class Simulated(LoopingLearner):
                 continue
             noise = float(setting["noise"]) * _noise(fold.seed, level)
             error = min(max(expected_error(level, setting) + noise, 0.0), 1.0)
-            scores = {"error": error, "accuracy": 1 - error, "brier": error, "log_loss": error}
+            right = dict.fromkeys(("accuracy", "auc", "balanced_accuracy"), 1 - error)
+            scores = {**dict.fromkeys(("error", "brier", "log_loss"), error), **right}
             yield Fitted(level, None, None, level, seconds * level, scores)
         if failed:
             raise DivergedError("simulated to diverge, as `failures` asks for")

@@ -16,7 +16,7 @@ Have `pytest.register_assert_rewrite("tuner.testing")` in a conftest.py to see
 the values in a failing assertion.
 """
 
-from tuner.testing.data import tiny_images, tiny_table
+from tuner.testing.data import tiny_images, tiny_table, tiny_values
 from tuner.testing.learners import LearnerConformance
 
-__all__ = ["LearnerConformance", "tiny_images", "tiny_table"]
+__all__ = ["LearnerConformance", "tiny_images", "tiny_table", "tiny_values"]

@@ -7,19 +7,20 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import ClassVar
 
-from tuner import catalog
+from tuner import catalog, scoring
 from tuner.catalog import Choice, Value
 from tuner.datasets.base import Fold
-from tuner.learners import scoring
+from tuner.learners import samples, saved
 from tuner.learners.base import Device, Learner, Result
 from tuner.record import Member, Outcome, Setting, make_setting
 from tuner.testing.data import tiny_images
 from tuner.testing.probes import (
     ExpiringDevice,
     bits,
-    check_probabilities,
+    check_predictions,
     check_same,
     draw_globally,
     global_state,
@@ -39,9 +40,10 @@ class LearnerConformance(ABC):
         quick: Hyperparameters that keep a fit short, in place of the defaults.
         failing: Hyperparameters at which a fit fails, and its outcome.
         costs: Whether a fit at these hyperparameters takes any time.
+        keeps: Whether there is a model to be kept.
         looks: Looks at the deadline after which it is made to pass.
         tolerance: Largest difference that training in a batch may make to a
-            probability; 0, for the last bit, where the learner doesn't fuse.
+            prediction; 0, for the last bit, where the learner doesn't fuse.
     """
 
     entry: ClassVar[catalog.Learner]
@@ -50,6 +52,7 @@ class LearnerConformance(ABC):
     quick: ClassVar[Mapping[str, Value]] = {}
     failing: ClassVar[tuple[Mapping[str, Value], Outcome] | None] = None
     costs: ClassVar[bool] = True
+    keeps: ClassVar[bool] = True
     looks: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
     tolerance: ClassVar[float] = 0.0
 
@@ -79,9 +82,8 @@ class LearnerConformance(ABC):
         settings = settings or [self.setting()]
         levels = levels or self.levels
         folds = folds or [self.make_fold(0), self.make_fold(1)]
-        found = list(
-            self.make_learner().evaluate(self.axis, settings, levels, folds, device or Device())
-        )
+        learner, device = self.make_learner(), device or Device()
+        found = list(samples.evaluate(learner, self.axis, settings, levels, folds, device))
         results = {result.member: result for result in found}
         promised = {Member(s, lv, f.replicate) for s in settings for lv in levels for f in folds}
         assert len(found) == len(results), "a member has two results"
@@ -96,12 +98,13 @@ class LearnerConformance(ABC):
     def test_the_catalog_describes_it(self) -> None:
         """Name, axis and what fuses are those of the catalog's entry."""
         learner = self.make_learner()
-        assert learner.name == self.entry.name
+        assert learner.entry == self.entry
         assert set(getattr(learner, "fused", self.entry.fused)) == set(self.entry.fused)
-        if self.entry.axes:
+        if self.axis:
             assert self.entry.axis(self.axis) is not None
         else:
-            assert (self.axis, self.levels) == ("", (1,))
+            assert (self.entry.usual_axis, self.levels) == ("", (1,))
+        assert self.make_fold(0).task in self.entry.tasks
 
     def test_it_takes_this_data(self) -> None:
         """It has nothing against the data that it is proved on."""
@@ -109,19 +112,42 @@ class LearnerConformance(ABC):
         assert self.make_learner().problem_with(fold.x, fold.classes) is None
 
     def test_the_defaults_complete_with_usable_results(self) -> None:
-        """Probabilities are a row an example that sums to 1, or the scores are all there."""
+        """Probabilities sum to 1, values are finite, or the scores are all there."""
         for member, result in self.run().items():
             assert result.outcome is Outcome.COMPLETED, result.error
             assert not result.error
             fold = self.make_fold(member.replicate)
-            if result.probabilities is None:
-                assert set(result.scores) == set(catalog.METRICS)
+            metrics = {name for name, m in catalog.METRICS.items() if m.task == fold.task}
+            if result.predictions is None:
+                assert set(result.scores) == metrics
                 continue
-            check_probabilities(result.probabilities, len(fold.x_score), fold.classes)
-            assert set(scoring.scores(result.probabilities, fold.y_score)) == set(catalog.METRICS)
-            assert result.train_probabilities is not None
-            scored = min(TRAIN_SCORED, len(fold.x))
-            check_probabilities(result.train_probabilities, scored, fold.classes)
+            check_predictions(result.predictions, len(fold.x_score), fold.classes)
+            assert set(scoring.scores(result.predictions, fold.y_score)) == metrics
+            assert result.train_predictions is not None
+            size = member.level if self.axis == catalog.SAMPLES.name else len(fold.x)
+            scored = min(TRAIN_SCORED, len(fold.x), size)
+            check_predictions(result.train_predictions, scored, fold.classes)
+
+    def test_a_model_that_is_kept_predicts_what_was_measured(self, tmp_path: Path) -> None:
+        """Trained again, saved and read back, it gives the same bits."""
+        if not self.keeps:
+            return
+        fold, device = self.make_fold(0), Device()
+        member = Member(self.setting(), self.levels[-1], 0)
+        measured = self.run([member.setting], [member.level], [fold])[member]
+        setting = dict(member.setting)
+        if self.axis == catalog.SAMPLES.name:
+            fold = samples.first_examples(fold, member.level)
+        elif self.axis:
+            setting[self.axis] = member.level
+        model = self.make_learner().train(setting, fold, device)
+        assert model.parameters == measured.parameters
+        saved.save(model, tmp_path / "model", {"learner": self.entry.name})
+        for kept in (model, saved.load(tmp_path / "model")):
+            found = kept.predict(fold.x_score)
+            assert measured.predictions is not None
+            assert found.tobytes() == measured.predictions.tobytes()
+        assert not [p for p in (tmp_path / "model").rglob("*") if p.suffix in (".pkl", ".pickle")]
 
     def test_the_catalogs_ranges_are_taken(self) -> None:
         """At every choice, and at both ends of what is tuned, a fit completes or diverges."""
@@ -197,8 +223,8 @@ class LearnerConformance(ABC):
             if member.setting == bad:
                 assert result.outcome is outcome, result.error
                 assert result.error
-                assert result.probabilities is None
-                assert result.train_probabilities is None
+                assert result.predictions is None
+                assert result.train_predictions is None
             else:
                 check_same(result, alone[member], self.tolerance)
 
@@ -236,9 +262,8 @@ class LearnerConformance(ABC):
         self.run()  # imports first
         draw_globally()  # so that a learner which sets a seed doesn't find it set already
         before = global_state()
-        results = self.make_learner().evaluate(
-            self.axis, [self.setting()], self.levels, [self.make_fold(0)], Device(threads=3)
-        )
+        packet = ([self.setting()], self.levels, [self.make_fold(0)], Device(threads=3))
+        results = samples.evaluate(self.make_learner(), self.axis, *packet)
         for _ in results:
             assert global_state() == before
 

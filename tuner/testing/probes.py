@@ -11,6 +11,7 @@ import numpy as np
 
 from tuner.learners.base import Device, Result
 from tuner.record import Member
+from tuner.scoring import Predictions
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,20 @@ class ExpiringDevice(Device):
         return len(self._seen) > self.looks
 
 
-def check_probabilities(
-    p: np.ndarray[tuple[int, ...], np.dtype[np.float64]], n: int, c: int
-) -> None:
-    """Asserts that these are a row for each of n examples, with c classes, that sum to 1."""
-    assert p.shape == (n, c)
+def check_predictions(p: Predictions, n: int, c: int) -> None:
+    """Asserts that these are predictions of n examples.
+
+    Args:
+        p: What was predicted.
+        n: Number of examples.
+        c: Number of classes, whose probabilities sum to 1; 0 for a value an example.
+    """
+    assert p.shape == ((n, c) if c else (n,))
     assert p.dtype == np.float64
-    assert (p >= 0).all()
-    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-9)
+    assert np.isfinite(p).all()
+    if c:
+        assert (p >= 0).all()
+        np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-9)
 
 
 def check_same(found: Result, expected: Result, tolerance: float) -> None:
@@ -46,7 +53,7 @@ def check_same(found: Result, expected: Result, tolerance: float) -> None:
     Args:
         found: One.
         expected: The other.
-        tolerance: Largest difference between two probabilities.
+        tolerance: Largest difference between two predictions.
     """
     member = found.member
     if not tolerance:
@@ -55,8 +62,8 @@ def check_same(found: Result, expected: Result, tolerance: float) -> None:
     assert (found.member, found.outcome) == (expected.member, expected.outcome), found.error
     assert (found.parameters, found.scores) == (expected.parameters, expected.scores)
     for ours, theirs in (
-        (found.probabilities, expected.probabilities),
-        (found.train_probabilities, expected.train_probabilities),
+        (found.predictions, expected.predictions),
+        (found.train_predictions, expected.train_predictions),
     ):
         assert (ours is None) == (theirs is None)
         if ours is not None and theirs is not None:
@@ -69,7 +76,7 @@ def bits(results: Mapping[Member, Result]) -> dict[Member, tuple[object, ...]]:
         member: (
             r.outcome,
             r.parameters,
-            *(None if p is None else p.tobytes() for p in (r.probabilities, r.train_probabilities)),
+            *(None if p is None else p.tobytes() for p in (r.predictions, r.train_predictions)),
             *_scores(r.scores.items()),
         )
         for member, r in results.items()

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from tuner import scoring
 from tuner.datasets.base import Fold
 from tuner.datasets.splits import Splits
-from tuner.learners import registry, scoring
+from tuner.learners import registry, samples
 from tuner.learners.base import Device, Result
 from tuner.record import (
     Measurement,
@@ -51,7 +52,8 @@ def execute(
     try:
         folds = {replicate: fold_of(replicate) for replicate in packet.replicates}
         learner = registry.get(task.learner)
-        for result in learner.evaluate(
+        for result in samples.evaluate(
+            learner,
             task.axis,
             packet.settings,
             packet.levels,
@@ -96,11 +98,11 @@ def _measurement(
     if outcome is Outcome.COMPLETED and fold is not None:
         try:
             scores = dict(result.scores)
-            if result.probabilities is not None:
-                scores = {**scoring.scores(result.probabilities, fold.y_score), **scores}
-            if result.train_probabilities is not None:
-                known = fold.y[: len(result.train_probabilities)]
-                train_scores = scoring.scores(result.train_probabilities, known)
+            if result.predictions is not None:
+                scores = {**scoring.scores(result.predictions, fold.y_score), **scores}
+            if result.train_predictions is not None:
+                known = fold.y[: len(result.train_predictions)]
+                train_scores = scoring.scores(result.train_predictions, known)
         except scoring.DivergedError as diverged:
             outcome, error, scores, train_scores = Outcome.DIVERGED, str(diverged), {}, {}
         except ValueError as wrong:

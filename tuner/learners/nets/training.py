@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from tuner.learners.base import Device
 from tuner.learners.fits import TimedOutError
-from tuner.learners.scoring import DivergedError
+from tuner.scoring import DivergedError
 
 WARM_UP = 0.2
 """Share of the steps in which the learning rate rises."""

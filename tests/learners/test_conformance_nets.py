@@ -1,0 +1,31 @@
+"""Neural networks keep the promises of `tuner.learners.base`, on every axis."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from registered import Registered
+
+from tuner import catalog
+from tuner.record import Outcome
+
+
+class TestCnnDepth(Registered):
+    entry = catalog.LEARNERS["cnn"]
+    axis = "depth"
+    levels = (1, 3)
+    quick: ClassVar = {"epochs": 2, "filters": 2, "batch_size": 16}
+    failing = ({"learning_rate": 1e30}, Outcome.DIVERGED)
+    tolerance = 1e-4
+
+
+class TestCnnFilters(TestCnnDepth):
+    axis = "filters"
+    levels = (2, 4)
+    quick: ClassVar = {"epochs": 2, "depth": 2, "batch_size": 16}
+
+
+class TestCnnSamples(TestCnnDepth):
+    axis = "samples"
+    levels = (16, 40)
+    quick: ClassVar = {"epochs": 2, "depth": 2, "filters": 2, "batch_size": 16}
