@@ -19,13 +19,14 @@ from pydantic.fields import FieldInfo
 from benchmarks import fooling
 from tuner.errors import TunerError
 from tuner.returns.bounds import mixture_multiplier
-from tuner.spec import BlobFile, JobSpec, Search, Worth
+from tuner.spec import BlobFile, Code, JobSpec, Search, Worth
 from tuner.v1 import runner_service_pb2, tuner_service_pb2
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 SPEC = (DOCS / "spec.md").read_text()
 API = (DOCS / "api.md").read_text()
+FILLED_IN = ("refit", "entry")  # by the client; nobody writes them
 
 
 def rows(text: str, columns: int) -> list[list[str]]:
@@ -41,8 +42,12 @@ def fields(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, Fiel
         "searches": ("searches[]", Search),
         "files": ("files[]", BlobFile),
         "worth": ("worth", Worth),
+        "code": ("code", Code),
+        "archive": ("archive", BlobFile),
     }
     for name, field in model.model_fields.items():
+        if name in FILLED_IN:
+            continue
         yield before + name, field
         part = field.annotation
         if name in inner:

@@ -61,7 +61,7 @@ def test_python_yaml_and_json_give_the_same_spec(tmp_path):
     ("data", "field", "words"),
     [
         ({**SHORTEST, "margn": 1}, "margn", "no such field"),
-        ({**SHORTEST, "margin": 2}, "margin", "less than 1"),
+        ({**SHORTEST, "margin": 2}, "margin", "must be less than 2: no two values of brier"),
         ({**SHORTEST, "margin": 0}, "margin", "greater than 0"),
         ({**SHORTEST, "margin": float("nan")}, "margin", "finite"),
         ({**SHORTEST, "alpha": 0.9}, "alpha", "less than 0.5"),
@@ -130,7 +130,7 @@ def test_a_fault_is_refused_with_its_field_and_its_cure(data, field, words):
 
 
 def test_every_fault_is_named_at_once():
-    data = {"dataset": "x", "margin": 7, "searches": [{"learner": "y"}]}
+    data = {"dataset": "x", "margin": -1, "searches": [{"learner": "y"}]}
     assert set(violations(data)) == {"dataset", "margin", "searches[0].learner"}
 
 

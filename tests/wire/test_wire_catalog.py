@@ -6,8 +6,7 @@ import pytest
 
 from tuner.catalog import LEARNERS, Number
 from tuner.errors import TunerError
-from tuner.v1 import spec_pb2
-from tuner.v1 import tuner_service_pb2 as pb
+from tuner.v1 import spec_pb2 as pb
 from tuner.wire.catalog import learner_from_wire, learner_to_wire
 
 
@@ -27,11 +26,11 @@ def test_every_learner_comes_back_the_same(name):
     ("entry", "problem"),
     [
         (pb.HyperparameterRange(), "no value"),
-        (pb.HyperparameterRange(default_value=spec_pb2.Value(int_value=1)), "no range"),
+        (pb.HyperparameterRange(default_value=pb.Value(int_value=1)), "no range"),
         (
             pb.HyperparameterRange(
-                default_value=spec_pb2.Value(string_value="x"),
-                between=spec_pb2.NumberRange(low=0, high=1),
+                default_value=pb.Value(string_value="x"),
+                between=pb.NumberRange(low=0, high=1),
             ),
             "must be a number",
         ),

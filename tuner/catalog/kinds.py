@@ -138,7 +138,7 @@ class Learner:
     @property
     def capacities(self) -> tuple[Axis, ...]:
         """The axes that are its own: all but the size of the training set."""
-        return tuple(axis for axis in self.axes if axis != SAMPLES)
+        return tuple(axis for axis in self.axes if axis.name != SAMPLES.name)
 
     @property
     def usual_axis(self) -> str:

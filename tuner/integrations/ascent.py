@@ -41,6 +41,10 @@ class Plan:
         return tuple(int(level) for level in self.asked.levels)
 
     @property
+    def known(self) -> None:
+        """Nothing: the learner is whoever asks."""
+
+    @property
     def resources(self) -> Resources:
         """One fit at a time: whoever asks trains it."""
         return Resources()

@@ -68,7 +68,7 @@ def _settled(curve: Curve, level: float | None) -> str:
 def _edges(curve: Curve, search: Search) -> list[str]:
     """Says which hyperparameters won at an end of what was searched: better may lie beyond."""
     found: dict[tuple[str, bool], dict[float, float]] = {}
-    limits = catalog.LEARNERS[search.learner].hyperparameters
+    limits = search.known.hyperparameters
     for row in curve.levels:
         values = dict(row.setting)
         for name, known in search.ranges(row.level).items():

@@ -42,10 +42,11 @@ def compare_record(
         metric, or no replicate is shared by all of those.
 
     Raises:
-        KeyError: The catalog has no such metric.
+        KeyError: No search asks for the metric, and the catalog has none such.
         ValueError: As `tuner.returns.curve` does.
     """
-    direction = catalog.METRICS[metric].direction
+    asked = {q.metric: q.direction for q in questions}
+    direction = asked.get(metric) or catalog.METRICS[metric].direction
     rows = list(measurements)
     entries = []
     for question in questions:

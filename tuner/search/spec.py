@@ -16,6 +16,11 @@ class Space(Protocol):
     """What a policy reads of a search in a spec."""
 
     @property
+    def known(self) -> catalog.Learner | None:
+        """What is known of the learner; None where there is none, as in a table of results."""
+        ...
+
+    @property
     def levels(self) -> tuple[int, ...]:
         """The ladder, rising."""
         ...
@@ -72,7 +77,6 @@ class SearchSpec(Protocol):
 
 def is_nested(spec: SearchSpec, key: str) -> bool:
     """Tells whether one fit scores all levels of a search. Raises KeyError where there is none."""
-    question = spec.question(key)
-    learner = catalog.LEARNERS.get(question.learner)
-    axis = learner.axis(question.axis) if learner else None
+    learner = spec.search(key).known
+    axis = learner.axis(spec.question(key).axis) if learner else None
     return axis is not None and axis.nested

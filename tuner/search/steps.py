@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from tuner import catalog
 from tuner.record import Conclusion, Phase, PlanStep, StepKind
 from tuner.returns import Assessment, has_score
 from tuner.search import words
@@ -47,7 +46,7 @@ class Steps:
         self._sample = spec.measuring.min_replicates
         self._fuse = spec.resources.fuse
         self._trials = spec.budget.trials
-        learner = catalog.LEARNERS.get(self._question.learner)
+        learner = spec.search(key).known
         self._fused = learner.fused if learner else ()
         self._nested = is_nested(spec, key)
 

@@ -5,11 +5,11 @@ the wire give the same spec or the same errors. What can only be known by
 looking at the data is judged by the runner.
 """
 
+from tuner.spec.dataset import BlobFile, Dataset
 from tuner.spec.job import JobSpec
+from tuner.spec.own import Code, Refit
 from tuner.spec.parts import (
-    BlobFile,
     Budget,
-    Dataset,
     Measuring,
     Resources,
     Split,
@@ -25,11 +25,13 @@ __all__ = [
     "BlobFile",
     "Budget",
     "Choices",
+    "Code",
     "Dataset",
     "Fixed",
     "JobSpec",
     "Measuring",
     "Range",
+    "Refit",
     "Resources",
     "Search",
     "Split",

@@ -12,9 +12,11 @@ from pydantic import Field, field_validator, model_validator
 from tuner import catalog
 from tuner.curve import CostUnit, Question
 from tuner.errors import Status, TunerError, Violation
-from tuner.spec.parts import Budget, Dataset, Measuring, Part, Resources, Split, Tuning, Worth
+from tuner.spec.dataset import Dataset
+from tuner.spec.own import Code, Refit
+from tuner.spec.parts import Budget, Measuring, Part, Resources, Split, Tuning, Worth
 from tuner.spec.problems import Problems, spec_error
-from tuner.spec.search import Search, known_metric
+from tuner.spec.search import Search, direction_of, known_metric, wrong_direction
 
 MAX_SEARCHES = 64
 
@@ -35,10 +37,15 @@ class JobSpec(Part):
             levels are judged.
         alpha: The share of verdicts that may be wrong.
         patience: Larger levels that must be measured before one can plateau.
-        metric: What every search is judged on; each axis's usual one if omitted.
-        direction: Which way is better; follows from the metric.
+        task: What is predicted: one of a few classes, or a number.
+        metric: What every search is judged on; each axis's usual one if omitted. Your own
+            is "module:function", called as function(truth, predictions).
+        direction: Which way is better; follows from the metric, but for your own.
         seed: Everything random follows from it.
-        baseline: The cheap learner that runs beside the searches; None for none.
+        baseline: The cheap learner that runs beside the searches: the task's usual one if
+            omitted; None for none.
+        code: Your own learners and metrics; None where there are none.
+        refit: The model that is fitted in place of searching; None in all jobs but exports.
     """
 
     name: str = Field("", max_length=100)
@@ -46,7 +53,8 @@ class JobSpec(Part):
     dataset: Dataset
     split: Split = Split()
     protocol: Literal["holdout"] = "holdout"
-    margin: float = Field(0.01, gt=0, lt=1)
+    task: catalog.Task = "classification"
+    margin: float = Field(0.01, gt=0, le=1e12)
     worth: Worth | None = None
     alpha: float = Field(0.05, gt=0, lt=0.5)
     patience: int = Field(2, ge=1, le=10)
@@ -58,7 +66,9 @@ class JobSpec(Part):
     measuring: Measuring = Measuring()
     resources: Resources = Resources()
     budget: Budget = Budget()
-    baseline: str | None = "perceptron"
+    baseline: str | None = ""
+    code: Code | None = None
+    refit: Refit | None = None
 
     @field_validator("metric")
     @classmethod
@@ -69,7 +79,7 @@ class JobSpec(Part):
     @classmethod
     def _known_baseline(cls, value: str | None) -> str | None:
         cheap = [name for name, learner in catalog.LEARNERS.items() if learner.baseline]
-        if value is not None and value not in cheap:
+        if value and value not in cheap:
             raise ValueError(f"{value!r} is no baseline; there are {', '.join(cheap)}, or null")
         return value
 
@@ -90,33 +100,74 @@ class JobSpec(Part):
     @model_validator(mode="after")
     def _hand_down(self) -> Self:
         """Gives every search its metric and direction: its own, the job's, or the usual one."""
-        if self.direction and self.metric:
-            direction = catalog.METRICS[self.metric].direction
-            if self.direction != direction:
-                problem = f"{self.metric} is better when you {direction} it"
-                raise Problems([Violation("direction", problem)])
+        problems = []
+        if wrong := wrong_direction(self.metric, self.direction):
+            problems.append(Violation("direction", wrong))
         searches = []
         for index, search in enumerate(self.searches):
-            metric = search.metric or self.metric or search.usual_metric
-            direction = catalog.METRICS[metric].direction
+            at = f"searches[{index}]"
+            metric = search.metric or self.metric or search.usual_metric(self.task)
             wanted = search.direction or self.direction
-            if wanted and wanted != direction:
-                problem = f"{metric} is better when you {direction} it"
-                raise Problems([Violation(f"searches[{index}].direction", problem)])
+            if self.task not in search.known.tasks:
+                problems.append(Violation(f"{at}.learner", self._no_learner(search.learner)))
+            if wrong := wrong_direction(metric, wanted):
+                problems.append(Violation(f"{at}.direction", wrong))
+            if wrong := self._no_metric(metric):
+                field = "metric" if metric == self.metric else f"{at}.metric"
+                problems.append(Violation(field, wrong))
+            direction = direction_of(metric, wanted)
+            if not direction:
+                problem = f"must be minimize or maximize: {metric} is a metric of your own"
+                problems.append(Violation(f"{at}.direction", problem))
             searches.append(search.model_copy(update={"metric": metric, "direction": direction}))
+        if problems:
+            raise Problems(list(dict.fromkeys(problems)))
         object.__setattr__(self, "searches", tuple(searches))
+        if self.baseline == "":
+            object.__setattr__(self, "baseline", catalog.USUAL_BASELINE[self.task])
+        elif self.baseline and self.task not in catalog.LEARNERS[self.baseline].tasks:
+            raise Problems([Violation("baseline", self._no_learner(self.baseline))])
         return self
+
+    @model_validator(mode="after")
+    def _check_margin(self) -> Self:
+        """Refuses a margin that no two scores can differ by."""
+        spans = {
+            s.metric: catalog.METRICS[s.metric].span
+            for s in self.searches
+            if s.metric in catalog.METRICS
+        }
+        for metric, span in spans.items():
+            if self.margin >= span:
+                problem = f"must be less than {span:g}: no two values of {metric} differ by more"
+                raise Problems([Violation("margin", problem)])
+        return self
+
+    def _no_learner(self, name: str) -> str:
+        able = [
+            n for n, known in catalog.LEARNERS.items() if known.listed and self.task in known.tasks
+        ]
+        return f"{name} can't be used where the task is {self.task}; {', '.join(able)} can"
+
+    def _no_metric(self, metric: str) -> str | None:
+        """Says why the metric is none of the task's, or None."""
+        known = catalog.METRICS.get(metric)
+        if known is None or known.task == self.task:
+            return None
+        able = [name for name, other in catalog.METRICS.items() if other.task == self.task]
+        return f"{metric} is no score of a {self.task}; {', '.join(able)} are"
 
     @property
     def baseline_search(self) -> Search | None:
         """The search of the baseline, or None where there is none or it is searched anyway."""
-        if self.baseline is None or any(s.learner == self.baseline for s in self.searches):
+        if not self.baseline or any(s.learner == self.baseline for s in self.searches):
             return None
         metric = self.metric or self.searches[0].metric
         key = self.baseline
         while any(search.key == key for search in self.searches):
             key += "-baseline"
-        direction = catalog.METRICS[metric].direction
+        asked = next((s.direction for s in self.searches if s.metric == metric), self.direction)
+        direction = direction_of(metric, asked)
         return Search(self.baseline, metric=metric, direction=direction, key=key)
 
     def all_searches(self) -> tuple[Search, ...]:

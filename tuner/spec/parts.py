@@ -1,4 +1,4 @@
-"""The parts of a spec that stand alone: data, splits, tuning, measuring, resources, budget."""
+"""The parts of a spec that stand alone: splits, tuning, measuring, resources, budget."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tuner import catalog
 from tuner.errors import Violation
 from tuner.spec.problems import Problems
 
@@ -19,68 +18,20 @@ class Part(BaseModel):
     )
 
 
-class BlobFile(Part):
-    """A file whose content the coordinator holds."""
-
-    name: str = Field(min_length=1, max_length=255, pattern=r"^[^/\\\x00]+$")
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    size_bytes: int = Field(ge=0)
-
-
-class Dataset(Part):
-    """Where the data comes from: `digits`, `npz:FILE`, `idx:FOLDER`.
-
-    Attributes:
-        source: A source of the catalog.
-        path: A file or folder. A client that finds it uploads it; else it is a
-            path on the cluster, below one of the operator's data roots.
-        files: The uploaded files; filled in by the client.
-    """
-
-    source: str
-    path: str = ""
-    files: tuple[BlobFile, ...] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: object) -> object:
-        if isinstance(value, str):
-            source, _, path = value.partition(":")
-            return {"source": source, "path": path}
-        return value
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        source = catalog.SOURCES.get(self.source)
-        if source is None:
-            raise ValueError(
-                f"there is no data source {self.source!r}; there are "
-                + ", ".join(_spelled(s) for s in catalog.SOURCES.values())
-            )
-        if source.path == "none" and (self.path or self.files):
-            raise ValueError(f"{self.source!r} takes no path; write just {self.source!r}")
-        if source.path != "none" and not (self.path or self.files):
-            raise ValueError(f"{self.source!r} needs a {source.path}; write {_spelled(source)}")
-        return self
-
-    def __str__(self) -> str:
-        return f"{self.source}:{self.path}" if self.path else self.source
-
-
-def _spelled(source: catalog.Source) -> str:
-    return source.name if source.path == "none" else f"{source.name}:{source.path.upper()}"
-
-
 class Split(Part):
     """How the data is divided: test, and training and validation parts of the rest.
 
     Attributes:
+        method: What belongs together and what comes first. "auto" is "predefined" where the
+            data has its own test, "time" or "group" where it has times or groups, else
+            "stratified" by class, or "random" where a number is predicted.
         test_fraction: Share set aside as the test where the data has no test part.
         validation_fraction: Share of the rest that tuning scores on.
         train_fraction: Share of the rest that each measuring replicate trains on.
         train_limit: Use at most this many examples outside the test (stratified).
     """
 
+    method: Literal["auto", "stratified", "random", "group", "time", "predefined"] = "auto"
     test_fraction: float = Field(0.25, gt=0, lt=1)
     validation_fraction: float = Field(0.25, gt=0, lt=1)
     train_fraction: float = Field(0.9, gt=0, le=1)
@@ -103,7 +54,7 @@ class Tuning(Part):
 
     trials: int = Field(8, ge=1, le=10_000)
     generation: int = Field(4, ge=1, le=1_000)
-    sampler: Literal["tpe", "gp", "cmaes", "random"] = "tpe"
+    sampler: Literal["tpe", "gp", "cmaes", "genetic", "random"] = "tpe"
     race: int = Field(1, ge=1, le=100)
     retune: bool = False
 
@@ -125,11 +76,14 @@ class Measuring(Part):
         min_replicates: Fresh seeds that every level gets.
         max_replicates: Most that a level gets.
         batch: Replicates that one plan step adds to a level.
+        predictions: Whether what is predicted of every test example is kept, so that the
+            verdict can be taken again under another metric.
     """
 
     min_replicates: int = Field(4, ge=2, le=1_000)
     max_replicates: int = Field(20, ge=2, le=1_000)
     batch: int = Field(2, ge=1, le=100)
+    predictions: bool = True
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from tuner import catalog
+from tuner.curve import Direction
 from tuner.errors import Violation
 from tuner.record import Setting
 from tuner.spec.parts import Part
@@ -32,15 +34,18 @@ class Search(Part):
             axis's usual one. Always set in the searches of a job spec.
         direction: Which way is better; follows from the metric.
         key: How the search is called in results; "learner/axis" unless given.
+        entry: What a learner of the user's own, "module:Class", says of itself; filled in
+            by the client. None where the catalog knows it.
     """
 
-    learner: str
+    learner: str = Field(max_length=200)
     axis: str = ""
     levels: tuple[Annotated[int, Field(ge=1)], ...] = ()
     space: Mapping[str, Range] = Field(default_factory=dict)
     metric: str = ""
     direction: Literal["", "minimize", "maximize"] = ""
     key: str = Field("", max_length=100, pattern=r"^[A-Za-z0-9_./-]*$")
+    entry: catalog.Learner | None = None
 
     def __init__(self, learner: str | None = None, /, **data: Any) -> None:
         """Takes the learner by position or by name."""
@@ -54,23 +59,29 @@ class Search(Part):
         if not isinstance(value, Mapping):
             return value
         data = dict(value)
-        learner = catalog.LEARNERS.get(str(data.get("learner")))
+        name = str(data.get("learner"))
+        entry = data.get("entry")
+        learner = entry if isinstance(entry, catalog.Learner) else catalog.LEARNERS.get(name)
         if learner is None:
             return data
         if not data.get("axis"):
-            data["axis"] = learner.axes[0].name if learner.axes else ""
+            data["axis"] = learner.usual_axis
         axis = learner.axis(str(data["axis"]))
         if not data.get("levels"):
             data["levels"] = axis.default_levels if axis else (1,)
         if not data.get("key"):
-            data["key"] = f"{learner.name}/{data['axis']}" if data["axis"] else learner.name
+            short = name.rpartition(":")[2]
+            data["key"] = f"{short}/{data['axis']}" if data["axis"] else short
         return data
 
     @field_validator("learner")
     @classmethod
     def _known_learner(cls, value: str) -> str:
-        if value not in catalog.LEARNERS:
-            raise ValueError(f"there is no learner {value!r}; there are {_listed()}")
+        if value not in catalog.LEARNERS and not is_own(value):
+            raise ValueError(
+                f"there is no learner {value!r}; there are {_listed()}, and your own as "
+                "module:Class"
+            )
         return value
 
     @field_validator("metric")
@@ -95,26 +106,30 @@ class Search(Part):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        learner = catalog.LEARNERS[self.learner]
+        if self.entry is None and is_own(self.learner):
+            problem = (
+                f"{self.learner} is a learner of your own, and nothing says what it is; submit it "
+                "by the client or the command line from where it can be imported"
+            )
+            raise Problems([Violation("entry", problem)])
+        learner = self.known
         problems = []
         axis = learner.axis(self.axis)
-        if axis is None and (self.axis or learner.axes):
+        if axis is None and (self.axis or learner.capacities):
             known = ", ".join(a.name for a in learner.axes) or "none: leave the axis out"
             problems.append(
                 Violation("axis", f"{self.learner} has no axis {self.axis!r}; it has {known}")
             )
         elif axis is None:
             if self.levels != (1,):
+                hint = "name the axis that they are of" if learner.axes else "leave them out"
                 problems.append(
-                    Violation("levels", f"{self.learner} has no axis, so it takes no levels")
+                    Violation("levels", f"{self.learner} is searched along no axis; {hint}")
                 )
         else:
             problems += _check_levels(axis, self.levels)
-        metric = catalog.METRICS.get(self.metric)
-        if metric and self.direction not in ("", metric.direction):
-            problems.append(
-                Violation("direction", f"{self.metric} is better when you {metric.direction} it")
-            )
+        if wrong := wrong_direction(self.metric, self.direction):
+            problems.append(Violation("direction", wrong))
         for name, entry in self.space.items():
             known_range = learner.hyperparameters.get(name)
             if known_range is None or name == self.axis:
@@ -128,10 +143,16 @@ class Search(Part):
         return self
 
     @property
-    def usual_metric(self) -> str:
-        """The metric that the axis is judged on where nobody names one."""
-        axis = catalog.LEARNERS[self.learner].axis(self.axis)
-        return axis.metric if axis else "error"
+    def known(self) -> catalog.Learner:
+        """What is known of the learner: by the catalog, or by its own word."""
+        return self.entry or catalog.LEARNERS[self.learner]
+
+    def usual_metric(self, task: catalog.Task) -> str:
+        """Returns the metric that the axis is judged on where nobody names one."""
+        axis = self.known.axis(self.axis)
+        if axis is not None and catalog.METRICS[axis.metric].task == task:
+            return axis.metric
+        return catalog.USUAL_METRIC[task]
 
     def ranges(self, level: float | None = None) -> dict[str, Fixed | catalog.Hyperparameter]:
         """Returns what every hyperparameter may be: a fixed value or a range to tune in.
@@ -141,7 +162,7 @@ class Search(Part):
                 rate with depth, is moved there. Ends move within what the learner allows;
                 of a range in `space` only the default does, within it. None moves nothing.
         """
-        learner = catalog.LEARNERS[self.learner]
+        learner = self.known
         reference = learner.reference(self.axis)
         return {
             name: narrowed(
@@ -176,7 +197,7 @@ class Search(Part):
 
     def _by(self, name: str, from_level: float, to_level: float) -> float:
         """Returns what the best value of a hyperparameter is multiplied by between levels."""
-        known = catalog.LEARNERS[self.learner].hyperparameters[name]
+        known = self.known.hyperparameters[name]
         exponent = known.scaling.get(self.axis, 0.0) if isinstance(known, catalog.Number) else 0.0
         return float((to_level / from_level) ** exponent)
 
@@ -197,8 +218,36 @@ def _listed() -> str:
     return ", ".join(name for name, known in catalog.LEARNERS.items() if known.listed)
 
 
+_OWN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+
+
+def is_own(value: str) -> bool:
+    """Tells whether a learner or metric is the user's own, named as module:Class or function."""
+    return _OWN.fullmatch(value) is not None
+
+
 def known_metric(value: str) -> str:
     """Returns the metric's name, judged. Raises ValueError where there is none such."""
-    if value and value not in catalog.METRICS:
-        raise ValueError(f"there is no metric {value!r}; there are {', '.join(catalog.METRICS)}")
+    if value and value not in catalog.METRICS and not is_own(value):
+        raise ValueError(
+            f"there is no metric {value!r}; there are {', '.join(catalog.METRICS)}, and your own "
+            "as module:function"
+        )
     return value
+
+
+def wrong_direction(metric: str, direction: str) -> str | None:
+    """Says what is wrong with a direction for this metric, either of which may be empty."""
+    known = catalog.METRICS.get(metric)
+    if known is not None and direction not in ("", known.direction):
+        return f"{metric} is better when you {known.direction} it"
+    return None
+
+
+def direction_of(metric: str, direction: Direction | Literal[""]) -> Direction | Literal[""]:
+    """Returns which way is better: the catalog's word, or what was said of a metric of one's own.
+
+    Empty where nobody knows.
+    """
+    known = catalog.METRICS.get(metric)
+    return known.direction if known else direction

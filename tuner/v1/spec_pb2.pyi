@@ -101,7 +101,7 @@ class BlobFile(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Path relative to the data source, such as "train-images-idx3-ubyte.gz"."""
+    """Path relative to the data source, such as "train-images-idx3-ubyte.gz", "cats/1.png"."""
     sha256: _builtins.str
     """Lower-case hexadecimal SHA-256 of the content."""
     size_bytes: _builtins.int
@@ -124,9 +124,30 @@ Global___BlobFile: _TypeAlias = BlobFile  # noqa: Y015
 class DatasetSpec(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class OptionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     SOURCE_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
+    OPTIONS_FIELD_NUMBER: _builtins.int
     source: _builtins.str
     """A source of the catalog: "digits", "npz", "idx"."""
     path: _builtins.str
@@ -137,16 +158,21 @@ class DatasetSpec(_message.Message):
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___BlobFile]:
         """The uploaded files, where the data came from the client."""
 
+    @_builtins.property
+    def options(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the source is told beside its path: "target" of a CSV file, say."""
+
     def __init__(
         self,
         *,
         source: _builtins.str = ...,
         path: _builtins.str = ...,
         files: _abc.Iterable[Global___BlobFile] | None = ...,
+        options: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "path", b"path", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "options", b"options", "path", b"path", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -160,6 +186,7 @@ class SplitSpec(_message.Message):
     VALIDATION_FRACTION_FIELD_NUMBER: _builtins.int
     TRAIN_FRACTION_FIELD_NUMBER: _builtins.int
     TRAIN_LIMIT_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
     test_fraction: _builtins.float
     """Share of the data set aside as the test where the data has no test part."""
     validation_fraction: _builtins.float
@@ -168,6 +195,8 @@ class SplitSpec(_message.Message):
     """Share of the rest that each measuring replicate trains on."""
     train_limit: _builtins.int
     """Use at most this many training examples (stratified); 0 is all."""
+    method: _builtins.str
+    """"auto", "stratified", "random", "group", "time" or "predefined"."""
     def __init__(
         self,
         *,
@@ -175,10 +204,11 @@ class SplitSpec(_message.Message):
         validation_fraction: _builtins.float = ...,
         train_fraction: _builtins.float = ...,
         train_limit: _builtins.int = ...,
+        method: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["test_fraction", b"test_fraction", "train_fraction", b"train_fraction", "train_limit", b"train_limit", "validation_fraction", b"validation_fraction"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["method", b"method", "test_fraction", b"test_fraction", "train_fraction", b"train_fraction", "train_limit", b"train_limit", "validation_fraction", b"validation_fraction"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -272,6 +302,7 @@ class SearchSpec(_message.Message):
     SPACE_FIELD_NUMBER: _builtins.int
     METRIC_FIELD_NUMBER: _builtins.int
     DIRECTION_FIELD_NUMBER: _builtins.int
+    ENTRY_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """Unique in the job; "learner/axis" unless named."""
     learner: _builtins.str
@@ -284,6 +315,10 @@ class SearchSpec(_message.Message):
     def levels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     @_builtins.property
     def space(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpaceEntry]: ...
+    @_builtins.property
+    def entry(self) -> Global___Learner:
+        """What a learner of the user's own, "module:Class", says of itself."""
+
     def __init__(
         self,
         *,
@@ -294,14 +329,139 @@ class SearchSpec(_message.Message):
         space: _abc.Iterable[Global___SpaceEntry] | None = ...,
         metric: _builtins.str = ...,
         direction: Global___Direction.ValueType = ...,
+        entry: Global___Learner | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["axis", b"axis", "direction", b"direction", "key", b"key", "learner", b"learner", "levels", b"levels", "metric", b"metric", "space", b"space"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["axis", b"axis", "direction", b"direction", "entry", b"entry", "key", b"key", "learner", b"learner", "levels", b"levels", "metric", b"metric", "space", b"space"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchSpec: _TypeAlias = SearchSpec  # noqa: Y015
+
+@_typing.final
+class Learner(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    AXES_FIELD_NUMBER: _builtins.int
+    HYPERPARAMETERS_FIELD_NUMBER: _builtins.int
+    BASELINE_FIELD_NUMBER: _builtins.int
+    TASKS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    description: _builtins.str
+    baseline: _builtins.bool
+    @_builtins.property
+    def axes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Axis]: ...
+    @_builtins.property
+    def hyperparameters(self) -> _containers.RepeatedCompositeFieldContainer[Global___HyperparameterRange]: ...
+    @_builtins.property
+    def tasks(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What it can predict: "classification", "regression"."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        axes: _abc.Iterable[Global___Axis] | None = ...,
+        hyperparameters: _abc.Iterable[Global___HyperparameterRange] | None = ...,
+        baseline: _builtins.bool = ...,
+        tasks: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["axes", b"axes", "baseline", b"baseline", "description", b"description", "hyperparameters", b"hyperparameters", "name", b"name", "tasks", b"tasks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Learner: _TypeAlias = Learner  # noqa: Y015
+
+@_typing.final
+class Axis(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    DEFAULT_LEVELS_FIELD_NUMBER: _builtins.int
+    NESTED_FIELD_NUMBER: _builtins.int
+    DEFAULT_METRIC_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    description: _builtins.str
+    low: _builtins.int
+    high: _builtins.int
+    nested: _builtins.bool
+    """One fit of the largest level scores every smaller one."""
+    default_metric: _builtins.str
+    @_builtins.property
+    def default_levels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        low: _builtins.int = ...,
+        high: _builtins.int = ...,
+        default_levels: _abc.Iterable[_builtins.int] | None = ...,
+        nested: _builtins.bool = ...,
+        default_metric: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_levels", b"default_levels", "default_metric", b"default_metric", "description", b"description", "high", b"high", "low", b"low", "name", b"name", "nested", b"nested"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Axis: _TypeAlias = Axis  # noqa: Y015
+
+@_typing.final
+class HyperparameterRange(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    DEFAULT_VALUE_FIELD_NUMBER: _builtins.int
+    BETWEEN_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    LOG_FIELD_NUMBER: _builtins.int
+    INTEGER_FIELD_NUMBER: _builtins.int
+    TUNED_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    description: _builtins.str
+    log: _builtins.bool
+    integer: _builtins.bool
+    tuned: _builtins.bool
+    """False where it stays at its default unless the spec says otherwise."""
+    @_builtins.property
+    def default_value(self) -> Global___Value: ...
+    @_builtins.property
+    def between(self) -> Global___NumberRange: ...
+    @_builtins.property
+    def choices(self) -> Global___Choices: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        default_value: Global___Value | None = ...,
+        between: Global___NumberRange | None = ...,
+        choices: Global___Choices | None = ...,
+        log: _builtins.bool = ...,
+        integer: _builtins.bool = ...,
+        tuned: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["between", b"between", "choices", b"choices", "default_value", b"default_value", "range", b"range"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["between", b"between", "choices", b"choices", "default_value", b"default_value", "description", b"description", "integer", b"integer", "log", b"log", "name", b"name", "range", b"range", "tuned", b"tuned"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_range: _TypeAlias = _typing.Literal["between", "choices"]  # noqa: Y015
+    _WhichOneofArgType_range: _TypeAlias = _typing.Literal["range", b"range"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_range) -> _WhichOneofReturnType_range | None: ...
+
+Global___HyperparameterRange: _TypeAlias = HyperparameterRange  # noqa: Y015
 
 @_typing.final
 class TuningSpec(_message.Message):
@@ -317,7 +477,7 @@ class TuningSpec(_message.Message):
     generation: _builtins.int
     """Candidates that one plan step proposes at once."""
     sampler: _builtins.str
-    """"tpe", "gp", "cmaes" or "random"."""
+    """"tpe", "gp", "cmaes", "genetic" or "random"."""
     race: _builtins.int
     """Tuning splits on which a level's best candidates are compared."""
     retune: _builtins.bool
@@ -346,22 +506,28 @@ class MeasuringSpec(_message.Message):
     MIN_REPLICATES_FIELD_NUMBER: _builtins.int
     MAX_REPLICATES_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
+    PREDICTIONS_FIELD_NUMBER: _builtins.int
     min_replicates: _builtins.int
     max_replicates: _builtins.int
     batch: _builtins.int
     """Replicates that one plan step adds to a level."""
+    predictions: _builtins.bool
+    """Whether what is predicted of every test example is kept; true where absent."""
     def __init__(
         self,
         *,
         min_replicates: _builtins.int = ...,
         max_replicates: _builtins.int = ...,
         batch: _builtins.int = ...,
+        predictions: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_predictions", b"_predictions", "predictions", b"predictions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "max_replicates", b"max_replicates", "min_replicates", b"min_replicates"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_predictions", b"_predictions", "batch", b"batch", "max_replicates", b"max_replicates", "min_replicates", b"min_replicates", "predictions", b"predictions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__predictions: _TypeAlias = _typing.Literal["predictions"]  # noqa: Y015
+    _WhichOneofArgType__predictions: _TypeAlias = _typing.Literal["_predictions", b"_predictions"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__predictions) -> _WhichOneofReturnType__predictions | None: ...
 
 Global___MeasuringSpec: _TypeAlias = MeasuringSpec  # noqa: Y015
 
@@ -485,6 +651,9 @@ class JobSpec(_message.Message):
     DIRECTION_FIELD_NUMBER: _builtins.int
     BASELINE_FIELD_NUMBER: _builtins.int
     WORTH_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    REFIT_FIELD_NUMBER: _builtins.int
     display_name: _builtins.str
     """What people call it; need not be unique."""
     namespace: _builtins.str
@@ -502,6 +671,8 @@ class JobSpec(_message.Message):
     direction: Global___Direction.ValueType
     baseline: _builtins.str
     """The cheap learner that runs beside the searches; empty for none."""
+    task: _builtins.str
+    """"classification" or "regression"; empty is the former."""
     @_builtins.property
     def dataset(self) -> Global___DatasetSpec: ...
     @_builtins.property
@@ -521,6 +692,14 @@ class JobSpec(_message.Message):
         """Replaces the margin per doubling where levels are judged; absent where the
         margin decides.
         """
+
+    @_builtins.property
+    def code(self) -> Global___CodeSpec:
+        """The user's own learners and metrics; absent where there are none."""
+
+    @_builtins.property
+    def refit(self) -> Global___RefitSpec:
+        """A model to be fitted in place of searching; absent in all jobs but exports."""
 
     def __init__(
         self,
@@ -543,11 +722,71 @@ class JobSpec(_message.Message):
         direction: Global___Direction.ValueType = ...,
         baseline: _builtins.str = ...,
         worth: Global___WorthSpec | None = ...,
+        task: _builtins.str = ...,
+        code: Global___CodeSpec | None = ...,
+        refit: Global___RefitSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "dataset", b"dataset", "measuring", b"measuring", "resources", b"resources", "split", b"split", "tuning", b"tuning", "worth", b"worth"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "code", b"code", "dataset", b"dataset", "measuring", b"measuring", "refit", b"refit", "resources", b"resources", "split", b"split", "tuning", b"tuning", "worth", b"worth"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha", b"alpha", "baseline", b"baseline", "budget", b"budget", "dataset", b"dataset", "direction", b"direction", "display_name", b"display_name", "margin", b"margin", "measuring", b"measuring", "metric", b"metric", "namespace", b"namespace", "patience", b"patience", "protocol", b"protocol", "resources", b"resources", "searches", b"searches", "seed", b"seed", "split", b"split", "tuning", b"tuning", "worth", b"worth"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha", b"alpha", "baseline", b"baseline", "budget", b"budget", "code", b"code", "dataset", b"dataset", "direction", b"direction", "display_name", b"display_name", "margin", b"margin", "measuring", b"measuring", "metric", b"metric", "namespace", b"namespace", "patience", b"patience", "protocol", b"protocol", "refit", b"refit", "resources", b"resources", "searches", b"searches", "seed", b"seed", "split", b"split", "task", b"task", "tuning", b"tuning", "worth", b"worth"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___JobSpec: _TypeAlias = JobSpec  # noqa: Y015
+
+@_typing.final
+class CodeSpec(_message.Message):
+    """A folder with modules of the user's own."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDER_FIELD_NUMBER: _builtins.int
+    ARCHIVE_FIELD_NUMBER: _builtins.int
+    folder: _builtins.str
+    """The folder on the client's machine."""
+    @_builtins.property
+    def archive(self) -> Global___BlobFile: ...
+    def __init__(
+        self,
+        *,
+        folder: _builtins.str = ...,
+        archive: Global___BlobFile | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["archive", b"archive"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive", b"archive", "folder", b"folder"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CodeSpec: _TypeAlias = CodeSpec  # noqa: Y015
+
+@_typing.final
+class RefitSpec(_message.Message):
+    """A model that is fitted once more, on all training data, to be kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    SEARCH_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    HYPERPARAMETERS_FIELD_NUMBER: _builtins.int
+    job: _builtins.str
+    search: _builtins.str
+    level: _builtins.int
+    @_builtins.property
+    def hyperparameters(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hyperparameter]: ...
+    def __init__(
+        self,
+        *,
+        job: _builtins.str = ...,
+        search: _builtins.str = ...,
+        level: _builtins.int = ...,
+        hyperparameters: _abc.Iterable[Global___Hyperparameter] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hyperparameters", b"hyperparameters", "job", b"job", "level", b"level", "search", b"search"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RefitSpec: _TypeAlias = RefitSpec  # noqa: Y015

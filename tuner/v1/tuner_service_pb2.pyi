@@ -799,11 +799,11 @@ class ListLearnersResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     @_builtins.property
-    def learners(self) -> _containers.RepeatedCompositeFieldContainer[Global___Learner]: ...
+    def learners(self) -> _containers.RepeatedCompositeFieldContainer[_spec_pb2.Learner]: ...
     def __init__(
         self,
         *,
-        learners: _abc.Iterable[Global___Learner] | None = ...,
+        learners: _abc.Iterable[_spec_pb2.Learner] | None = ...,
         next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
@@ -813,124 +813,6 @@ class ListLearnersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListLearnersResponse: _TypeAlias = ListLearnersResponse  # noqa: Y015
-
-@_typing.final
-class Learner(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    NAME_FIELD_NUMBER: _builtins.int
-    DESCRIPTION_FIELD_NUMBER: _builtins.int
-    AXES_FIELD_NUMBER: _builtins.int
-    HYPERPARAMETERS_FIELD_NUMBER: _builtins.int
-    BASELINE_FIELD_NUMBER: _builtins.int
-    name: _builtins.str
-    description: _builtins.str
-    baseline: _builtins.bool
-    @_builtins.property
-    def axes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Axis]: ...
-    @_builtins.property
-    def hyperparameters(self) -> _containers.RepeatedCompositeFieldContainer[Global___HyperparameterRange]: ...
-    def __init__(
-        self,
-        *,
-        name: _builtins.str = ...,
-        description: _builtins.str = ...,
-        axes: _abc.Iterable[Global___Axis] | None = ...,
-        hyperparameters: _abc.Iterable[Global___HyperparameterRange] | None = ...,
-        baseline: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["axes", b"axes", "baseline", b"baseline", "description", b"description", "hyperparameters", b"hyperparameters", "name", b"name"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Learner: _TypeAlias = Learner  # noqa: Y015
-
-@_typing.final
-class Axis(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    NAME_FIELD_NUMBER: _builtins.int
-    DESCRIPTION_FIELD_NUMBER: _builtins.int
-    LOW_FIELD_NUMBER: _builtins.int
-    HIGH_FIELD_NUMBER: _builtins.int
-    DEFAULT_LEVELS_FIELD_NUMBER: _builtins.int
-    NESTED_FIELD_NUMBER: _builtins.int
-    DEFAULT_METRIC_FIELD_NUMBER: _builtins.int
-    name: _builtins.str
-    description: _builtins.str
-    low: _builtins.int
-    high: _builtins.int
-    nested: _builtins.bool
-    """One fit of the largest level scores every smaller one."""
-    default_metric: _builtins.str
-    @_builtins.property
-    def default_levels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
-    def __init__(
-        self,
-        *,
-        name: _builtins.str = ...,
-        description: _builtins.str = ...,
-        low: _builtins.int = ...,
-        high: _builtins.int = ...,
-        default_levels: _abc.Iterable[_builtins.int] | None = ...,
-        nested: _builtins.bool = ...,
-        default_metric: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_levels", b"default_levels", "default_metric", b"default_metric", "description", b"description", "high", b"high", "low", b"low", "name", b"name", "nested", b"nested"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Axis: _TypeAlias = Axis  # noqa: Y015
-
-@_typing.final
-class HyperparameterRange(_message.Message):
-    DESCRIPTOR: _descriptor.Descriptor
-
-    NAME_FIELD_NUMBER: _builtins.int
-    DESCRIPTION_FIELD_NUMBER: _builtins.int
-    DEFAULT_VALUE_FIELD_NUMBER: _builtins.int
-    BETWEEN_FIELD_NUMBER: _builtins.int
-    CHOICES_FIELD_NUMBER: _builtins.int
-    LOG_FIELD_NUMBER: _builtins.int
-    INTEGER_FIELD_NUMBER: _builtins.int
-    TUNED_FIELD_NUMBER: _builtins.int
-    name: _builtins.str
-    description: _builtins.str
-    log: _builtins.bool
-    integer: _builtins.bool
-    tuned: _builtins.bool
-    """False where it stays at its default unless the spec says otherwise."""
-    @_builtins.property
-    def default_value(self) -> _spec_pb2.Value: ...
-    @_builtins.property
-    def between(self) -> _spec_pb2.NumberRange: ...
-    @_builtins.property
-    def choices(self) -> _spec_pb2.Choices: ...
-    def __init__(
-        self,
-        *,
-        name: _builtins.str = ...,
-        description: _builtins.str = ...,
-        default_value: _spec_pb2.Value | None = ...,
-        between: _spec_pb2.NumberRange | None = ...,
-        choices: _spec_pb2.Choices | None = ...,
-        log: _builtins.bool = ...,
-        integer: _builtins.bool = ...,
-        tuned: _builtins.bool = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["between", b"between", "choices", b"choices", "default_value", b"default_value", "range", b"range"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["between", b"between", "choices", b"choices", "default_value", b"default_value", "description", b"description", "integer", b"integer", "log", b"log", "name", b"name", "range", b"range", "tuned", b"tuned"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_range: _TypeAlias = _typing.Literal["between", "choices"]  # noqa: Y015
-    _WhichOneofArgType_range: _TypeAlias = _typing.Literal["range", b"range"]  # noqa: Y015
-    def WhichOneof(self, oneof_group: _WhichOneofArgType_range) -> _WhichOneofReturnType_range | None: ...
-
-Global___HyperparameterRange: _TypeAlias = HyperparameterRange  # noqa: Y015
 
 @_typing.final
 class GetClusterStatusRequest(_message.Message):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from tuner.catalog import Axis, Choice, Hyperparameter, Learner, Number
+from tuner.catalog import Axis, Choice, Hyperparameter, Learner, Number, Task
 from tuner.errors import invalid
-from tuner.v1 import spec_pb2
-from tuner.v1 import tuner_service_pb2 as pb
-from tuner.wire.spec import value_from_wire, value_to_wire
+from tuner.v1 import spec_pb2 as pb
+from tuner.wire.values import value_from_wire, value_to_wire
 
 
 def learner_to_wire(learner: Learner) -> pb.Learner:
@@ -21,6 +20,7 @@ def learner_to_wire(learner: Learner) -> pb.Learner:
             _range_to_wire(name, known) for name, known in learner.hyperparameters.items()
         ],
         baseline=learner.baseline,
+        tasks=learner.tasks,
     )
 
 
@@ -37,7 +37,16 @@ def learner_from_wire(message: pb.Learner) -> Learner:
         axes=tuple(_axis_from_wire(axis) for axis in message.axes),
         hyperparameters=MappingProxyType(ranges),
         baseline=message.baseline,
+        tasks=tuple(_task(name) for name in message.tasks) or ("classification",),
     )
+
+
+def _task(name: str) -> Task:
+    if name == "classification":
+        return "classification"
+    if name == "regression":
+        return "regression"
+    raise invalid("tasks", f"there is no task {name!r}; there are classification, regression")
 
 
 def _axis_to_wire(axis: Axis) -> pb.Axis:
@@ -67,13 +76,13 @@ def _axis_from_wire(message: pb.Axis) -> Axis:
 def _range_to_wire(name: str, known: Hyperparameter) -> pb.HyperparameterRange:
     message = pb.HyperparameterRange(name=name, description=known.description, tuned=known.tuned)
     if isinstance(known, Number):
-        message.between.CopyFrom(spec_pb2.NumberRange(low=known.low, high=known.high))
+        message.between.CopyFrom(pb.NumberRange(low=known.low, high=known.high))
         message.log, message.integer = known.log, known.integer
         default = int(known.default) if known.integer else float(known.default)
         message.default_value.CopyFrom(value_to_wire(default))
     else:
         values = [value_to_wire(value) for value in known.values]
-        message.choices.CopyFrom(spec_pb2.Choices(values=values))
+        message.choices.CopyFrom(pb.Choices(values=values))
         message.default_value.CopyFrom(value_to_wire(known.default))
     return message
 

@@ -14,7 +14,8 @@ from tuner.wire.record import (
     enum_from_wire,
     enum_to_wire,
 )
-from tuner.wire.spec import DIRECTIONS, direction_name, setting_from_wire, setting_to_wire
+from tuner.wire.spec import DIRECTIONS, direction_name
+from tuner.wire.values import setting_from_wire, setting_to_wire
 
 _OPTIONAL = ("score", "low", "high", "margin_supported", "standalone_device_seconds", "forgone")
 

@@ -32,7 +32,8 @@ from tuner.wire.record import (
     time_from_wire,
     time_to_wire,
 )
-from tuner.wire.spec import setting_from_wire, setting_to_wire, spec_from_wire, spec_to_wire
+from tuner.wire.spec import spec_from_wire, spec_to_wire
+from tuner.wire.values import setting_from_wire, setting_to_wire
 
 
 def _job_state_from_wire(number: int) -> JobState:

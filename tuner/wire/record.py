@@ -22,7 +22,7 @@ from tuner.record import (
     StepKind,
 )
 from tuner.v1 import record_pb2 as pb
-from tuner.wire.spec import setting_from_wire, setting_to_wire
+from tuner.wire.values import setting_from_wire, setting_to_wire
 
 
 def enum_to_wire(kind: Any, value: str) -> Any:

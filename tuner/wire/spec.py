@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tuner.catalog import Value
 from tuner.errors import invalid
-from tuner.record import Setting, make_setting
-from tuner.spec import Between, Fixed, JobSpec, Range
+from tuner.spec import Between, BlobFile, Code, Fixed, JobSpec, Range, Refit
 from tuner.v1 import spec_pb2 as pb
+from tuner.wire.catalog import learner_from_wire, learner_to_wire
+from tuner.wire.values import setting_from_wire, setting_to_wire, value_from_wire, value_to_wire
 
 DIRECTIONS = {
     "": pb.DIRECTION_UNSPECIFIED,
@@ -21,36 +21,6 @@ _DIRECTION_NAMES = {number: name for name, number in DIRECTIONS.items()}
 def direction_name(number: int) -> str:
     """Returns "minimize", "maximize" or, where unspecified or unknown, ""."""
     return _DIRECTION_NAMES.get(number, "")  # type: ignore[call-overload, no-any-return]
-
-
-def value_to_wire(value: Value) -> pb.Value:
-    """Returns the value in the field of its own type."""
-    if isinstance(value, bool):
-        return pb.Value(bool_value=value)
-    if isinstance(value, int):
-        return pb.Value(int_value=value)
-    if isinstance(value, float):
-        return pb.Value(float_value=value)
-    return pb.Value(string_value=value)
-
-
-def value_from_wire(message: pb.Value, field: str = "value") -> Value:
-    """Returns the value. Raises TunerError, INVALID_ARGUMENT, where none is set."""
-    kind = message.WhichOneof("kind")
-    if kind is None:
-        raise invalid(field, "has no value; set one of its kinds")
-    value: Value = getattr(message, kind)
-    return value
-
-
-def setting_to_wire(setting: Setting) -> list[pb.Hyperparameter]:
-    """Returns the hyperparameters in their canonical order."""
-    return [pb.Hyperparameter(name=n, value=value_to_wire(v)) for n, v in setting]
-
-
-def setting_from_wire(messages: Any) -> Setting:
-    """Returns the setting of repeated Hyperparameter messages."""
-    return make_setting({m.name: value_from_wire(m.value, m.name) for m in messages})
 
 
 def _range_to_wire(name: str, entry: Range) -> pb.SpaceEntry:
@@ -82,16 +52,15 @@ def spec_to_wire(spec: JobSpec) -> pb.JobSpec:
         dataset=pb.DatasetSpec(
             source=data.source,
             path=data.path,
-            files=[
-                pb.BlobFile(name=f.name, sha256=f.sha256, size_bytes=f.size_bytes)
-                for f in data.files
-            ],
+            files=[_file_to_wire(file) for file in data.files],
+            options=data.options,
         ),
         split=pb.SplitSpec(
             test_fraction=spec.split.test_fraction,
             validation_fraction=spec.split.validation_fraction,
             train_fraction=spec.split.train_fraction,
             train_limit=spec.split.train_limit or 0,
+            method=spec.split.method,
         ),
         protocol=spec.protocol,
         margin=spec.margin,
@@ -109,6 +78,7 @@ def spec_to_wire(spec: JobSpec) -> pb.JobSpec:
                 space=[_range_to_wire(n, e) for n, e in sorted(search.space.items())],
                 metric=search.metric,
                 direction=DIRECTIONS[search.direction],
+                entry=None if search.entry is None else learner_to_wire(search.entry),
             )
             for search in spec.searches
         ],
@@ -124,6 +94,9 @@ def spec_to_wire(spec: JobSpec) -> pb.JobSpec:
         ),
         worth=None if spec.worth is None else pb.WorthSpec(**spec.worth.model_dump()),
         baseline=spec.baseline or "",
+        task=spec.task,
+        code=None if spec.code is None else _code_to_wire(spec.code),
+        refit=None if spec.refit is None else _refit_to_wire(spec.refit),
     )
 
 
@@ -145,6 +118,7 @@ def spec_from_wire(message: pb.JobSpec) -> JobSpec:
             },
             "metric": search.metric,
             "direction": direction_name(search.direction),
+            "entry": learner_from_wire(search.entry) if search.HasField("entry") else None,
         }
         for i, search in enumerate(message.searches)
     ]
@@ -153,10 +127,8 @@ def spec_from_wire(message: pb.JobSpec) -> JobSpec:
         "dataset": {
             "source": message.dataset.source,
             "path": message.dataset.path,
-            "files": tuple(
-                {"name": f.name, "sha256": f.sha256, "size_bytes": f.size_bytes}
-                for f in message.dataset.files
-            ),
+            "files": tuple(_file_from_wire(f) for f in message.dataset.files),
+            "options": dict(message.dataset.options),
         },
         "searches": searches,
         "metric": message.metric,
@@ -173,7 +145,11 @@ def spec_from_wire(message: pb.JobSpec) -> JobSpec:
         data["worth"] = _set_fields(message.worth)
     if message.HasField("resources"):
         data["resources"]["gpus"] = message.resources.gpus
-    for name in ("namespace", "protocol", "margin", "alpha", "patience"):
+    if message.HasField("code"):
+        data["code"] = _code_from_wire(message.code)
+    if message.HasField("refit"):
+        data["refit"] = _refit_from_wire(message.refit)
+    for name in ("namespace", "task", "protocol", "margin", "alpha", "patience"):
         if value := getattr(message, name):
             data[name] = value
     return JobSpec.parse(data)
@@ -182,3 +158,39 @@ def spec_from_wire(message: pb.JobSpec) -> JobSpec:
 def _set_fields(message: Any) -> dict[str, Any]:
     """Returns the fields that differ from the wire's zero, which means "not set"."""
     return {field.name: value for field, value in message.ListFields()}
+
+
+def _file_to_wire(file: BlobFile) -> pb.BlobFile:
+    return pb.BlobFile(name=file.name, sha256=file.sha256, size_bytes=file.size_bytes)
+
+
+def _file_from_wire(file: pb.BlobFile) -> dict[str, Any]:
+    return {"name": file.name, "sha256": file.sha256, "size_bytes": file.size_bytes}
+
+
+def _code_to_wire(code: Code) -> pb.CodeSpec:
+    archive = None if code.archive is None else _file_to_wire(code.archive)
+    return pb.CodeSpec(folder=code.folder, archive=archive)
+
+
+def _code_from_wire(message: pb.CodeSpec) -> dict[str, Any]:
+    archive = _file_from_wire(message.archive) if message.HasField("archive") else None
+    return {"folder": message.folder, "archive": archive}
+
+
+def _refit_to_wire(refit: Refit) -> pb.RefitSpec:
+    return pb.RefitSpec(
+        job=refit.job,
+        search=refit.search,
+        level=refit.level,
+        hyperparameters=setting_to_wire(refit.setting),
+    )
+
+
+def _refit_from_wire(message: pb.RefitSpec) -> dict[str, Any]:
+    return {
+        "job": message.job,
+        "search": message.search,
+        "level": message.level,
+        "setting": setting_from_wire(message.hyperparameters),
+    }

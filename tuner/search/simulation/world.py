@@ -100,6 +100,10 @@ class World:
         return f"{self.name}/{self.axis}"
 
     @property
+    def known(self) -> None:
+        """Nothing: a table of results has no learner."""
+
+    @property
     def seeds(self) -> int | None:
         """How many replicates it can measure; None where there is no end to them."""
         return None if self.replays is None else self.replays.shape[-1]
