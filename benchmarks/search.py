@@ -96,7 +96,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--raw", action="store_true", help="replay the five seeds; HPOBench's tables only")
     add("--trials", type=int, default=Tuning().trials)
     add("--race", type=int, default=1, metavar="SPLITS", help="tuning splits that the best race on")
-    add("--sampler", choices=["tpe", "cmaes", "random"], default="tpe")
+    add("--sampler", choices=["tpe", "cmaes", "genetic", "random"], default="tpe")
     add("--replicates", nargs=2, type=int, default=[4, 20], metavar=("FEWEST", "MOST"))
     add("--workers", type=int, default=8, help="virtual ones")
     add("--processes", type=int, default=len(os.sched_getaffinity(0)))

@@ -70,7 +70,7 @@ def cases(draw, axes=AXES, ladders=LADDERS, calm=False, **given) -> Case:
     tuning = {
         "trials": draw(st.sampled_from([4, 1, 2, 3, 5, 6, 7])),
         "generation": draw(st.integers(1, 4)),
-        "sampler": draw(st.sampled_from(["random", "random", "tpe", "cmaes"])),
+        "sampler": draw(st.sampled_from(["random", "random", "tpe", "cmaes", "genetic"])),
         "race": 1 if retune else draw(st.integers(1, 3)),
         "retune": retune,
     }

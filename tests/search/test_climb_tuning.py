@@ -216,7 +216,7 @@ def test_what_was_carried_up_and_won_is_not_tried_again_below_a_rounding_off():
     low=st.floats(1e-4, 1e-3),
     high=st.floats(2e-3, 1e-1),
     seed=st.integers(0, 99),
-    sampler=st.sampled_from(["tpe", "random", "cmaes"]),
+    sampler=st.sampled_from(["tpe", "random", "cmaes", "genetic"]),
 )
 def test_no_setting_leaves_a_range_that_a_person_narrowed(low, high, seed, sampler):
     search = {

@@ -17,7 +17,7 @@ RANGES = {
     "loss": Choice(("hinge", "log"), "log"),
     "momentum": Fixed(fixed=0.9),
 }
-SAMPLERS = ("tpe", "gp", "cmaes", "random")
+SAMPLERS = ("tpe", "gp", "cmaes", "genetic", "random")
 
 
 def score(setting: Setting) -> float:
@@ -58,7 +58,7 @@ def test_the_same_arguments_give_the_same_settings_in_their_ranges(sampler: str)
         assert values["momentum"] == 0.9
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "cmaes"])
+@pytest.mark.parametrize("sampler", ["tpe", "cmaes", "genetic"])
 def test_a_sampler_that_learns_ends_nearer_to_the_best_than_chance(sampler: str) -> None:
     """The mean of the last two generations of six, over five seeds."""
 

@@ -43,6 +43,7 @@ class SamplerName(StrEnum):
     TPE = "tpe"
     GP = "gp"
     CMAES = "cmaes"
+    GENETIC = "genetic"
     RANDOM = "random"
 
 

@@ -23,6 +23,9 @@ from tuner.spec.scaling import clipped, significant
 STARTUP_TRIALS = 4
 """Random settings before a model-based sampler trusts its model."""
 
+POPULATION = 4
+"""Settings to a generation of the genetic sampler: Optuna's 50 would outlast any level."""
+
 WARM_TRIALS = 10
 """Trials that CMA-ES needs to take a tenth of them as its start."""
 
@@ -73,7 +76,7 @@ def propose(
         tried: Settings and their scores, lower better; None where it failed.
         first: Settings to try before the sampler is asked: warm starts, the default.
         count: How many.
-        sampler: "tpe", "gp", "cmaes" or "random".
+        sampler: "tpe", "gp", "cmaes", "genetic" or "random".
         seed: The sampler's seed.
 
     Returns:
@@ -201,6 +204,30 @@ def _cmaes(seed: int, told: Sequence[FrozenTrial]) -> optuna.samplers.BaseSample
     )
 
 
+class _Genetic(optuna.samplers.NSGAIISampler):
+    """NSGA-II whose generations are what was tried, in order: its own marks don't outlive a step.
+
+    Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II"; of one
+    objective it is an elitist genetic algorithm.
+    """
+
+    def get_trial_generation(self, study: optuna.Study, trial: FrozenTrial) -> int:
+        """Returns the generation of a trial that is asked for now, counted from 0."""
+        return len(_completed(study)) // POPULATION
+
+    def get_population(self, study: optuna.Study, generation: int) -> list[FrozenTrial]:
+        """Returns the trials of a generation."""
+        return _completed(study)[generation * POPULATION : (generation + 1) * POPULATION]
+
+
+def _completed(study: optuna.Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+
+
+def _genetic(seed: int, told: Sequence[FrozenTrial]) -> optuna.samplers.BaseSampler:
+    return _Genetic(seed=seed, population_size=POPULATION)
+
+
 def _random(seed: int, told: Sequence[FrozenTrial]) -> optuna.samplers.BaseSampler:
     return optuna.samplers.RandomSampler(seed)
 
@@ -209,5 +236,6 @@ _SAMPLERS: Mapping[str, MakeSampler] = {
     "tpe": _tpe,
     "gp": _gp,
     "cmaes": _cmaes,
+    "genetic": _genetic,
     "random": _random,
 }
