@@ -108,6 +108,7 @@ def test_the_digest_follows_content_and_nothing_else(tmp_path: Path) -> None:
         ({"x": X, "y": Y[:7]}, "x has 10 examples, y 7"),
         ({"x": X, "y": np.zeros(10, int)}, "only the class '0'"),
         ({"x": X, "y": np.arange(10)}, "10 classes for 10 examples"),
+        ({"x": X, "y": np.arange(10) == 3}, "one example of the class 'True'; at least two"),
         ({"x": X, "y": Y.astype(float)}, r"y holds float64.*y\.astype\(int\)"),
         ({"x": X, "y": Y[:, None]}, r"y has the shape \(10, 1\)"),
         ({"x": X[:, 0], "y": Y}, r"x has the shape \(10,\)"),
@@ -121,6 +122,11 @@ def test_the_digest_follows_content_and_nothing_else(tmp_path: Path) -> None:
         ({"x": X, "y": Y, "x_test": X[:, :3], "y_test": Y}, "must be alike"),
         ({"x": X, "y": Y, "x_test": X, "y_test": Y + 1}, "x_test|y_test has the class '2'"),
         ({"x": X, "y": Y, "x_test": X, "y_test": Y.astype(str)}, "name the classes alike"),
+        ({"x": X, "y": Y, "groups": Y[:4]}, "groups has 4 examples, x 10"),
+        ({"x": X, "y": Y, "groups": X}, r"groups hold float64 in the shape \(10, 4\)"),
+        ({"x": X, "y": Y, "times": Y[:4]}, "times has 4 examples, x 10"),
+        ({"x": X, "y": Y, "times": Y.astype(str)}, "times hold <U"),
+        ({"x": X, "y": Y, "times": np.where(Y, np.nan, 1)}, "lacks a time for example 1"),
     ],
 )
 def test_arrays_that_make_no_sense_are_refused(
@@ -200,7 +206,60 @@ def test_the_limit_is_one_that_a_node_can_hold() -> None:
 
 
 def test_unknown_sources_and_missing_paths_are_named() -> None:
-    with pytest.raises(DataError, match="no data source 'csv'; there are digits, npz, idx"):
-        registry.load("csv")
+    with pytest.raises(DataError, match=r"no data source 'nosuch'; there are digits, .*npz, idx"):
+        registry.load("nosuch")
     with pytest.raises(DataError, match="neither a folder nor files"):
         registry.load("idx")
+
+
+def test_numbers_are_predicted_where_that_is_asked(tmp_path: Path) -> None:
+    file = write(tmp_path, x=X, y=np.linspace(0, 1, 10), x_test=X[:3], y_test=np.arange(3))
+    data = registry.load("npz", Request(file, task="regression"))
+    assert data.task == "regression"
+    assert data.classes == ()
+    assert data.y.dtype == np.float64
+    np.testing.assert_array_equal(data.y, np.linspace(0, 1, 10))
+    assert data.y_test is not None
+    assert data.y_test.tolist() == [0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("y", "problem"),
+    [
+        (np.array(["a", "b"] * 5), "task: regression predicts numbers"),
+        (np.where(Y, np.nan, 1.0), r"y holds NaN or infinity \(example 1 is the first\)"),
+        (np.full(10, 3.5), "every value of y is 3.5; there is nothing to predict"),
+        (np.zeros((10, 2)), r"y has the shape \(10, 2\); give one value"),
+        (np.zeros(9), "x has 10 examples, y 9"),
+    ],
+)
+def test_values_that_cant_be_predicted_are_refused(
+    tmp_path: Path, y: np.ndarray, problem: str
+) -> None:
+    with pytest.raises(DataError, match=problem):
+        registry.load("npz", Request(write(tmp_path, x=X, y=y), task="regression"))
+
+
+def test_groups_and_times_are_kept_and_count(tmp_path: Path) -> None:
+    groups = np.array(["p2", "p1"] * 5)
+    dates = np.datetime64("2020-01-01") + np.arange(10)
+    plain, told = load(tmp_path, x=X, y=Y), load(tmp_path, x=X, y=Y, groups=groups, times=dates)
+    assert told.groups is not None
+    assert told.groups.tolist() == [1, 0] * 5
+    assert told.times is not None
+    assert np.diff(told.times).tolist() == [86400.0] * 9
+    assert len({plain.digest, told.digest, load(tmp_path, x=X, y=Y, groups=groups).digest}) == 3
+    assert load(tmp_path, x=X, y=Y, times=np.arange(10)).digest != plain.digest
+
+
+def test_a_group_is_not_on_both_sides_of_the_datas_own_test(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="group '4' is in the training part and in the test"):
+        load(
+            tmp_path,
+            x=X,
+            y=Y,
+            x_test=X[:2],
+            y_test=Y[:2],
+            groups=np.arange(10),
+            groups_test=np.array([4, 11]),
+        )

@@ -1,4 +1,4 @@
-"""A NumPy archive with x, y and, if the data has its own test part, x_test and y_test."""
+"""A NumPy archive: x, y and, where the data has them, x_test, y_test, groups and times."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import IO
 import numpy as np
 
 from tuner.datasets.base import Data, DataError, Request
-from tuner.datasets.content import MAX_BYTES, AnyArray, make_data
+from tuner.datasets.content import MAX_BYTES, AnyArray, Beside, make_data
 
-_ARRAYS = ("x", "y", "x_test", "y_test")
+_ARRAYS = ("x", "y", "x_test", "y_test", "groups", "groups_test", "times")
 
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -45,8 +45,19 @@ class Npz:
                 f"{shown}: is no whole NumPy archive ({error}); "
                 "write it with np.savez_compressed(FILE, x=..., y=...)"
             ) from error
+        beside = Beside(
+            task=request.task,
+            groups=arrays.get("groups"),
+            groups_test=arrays.get("groups_test"),
+            times=arrays.get("times"),
+        )
         return make_data(
-            arrays["x"], arrays["y"], arrays.get("x_test"), arrays.get("y_test"), shown
+            arrays["x"],
+            arrays["y"],
+            arrays.get("x_test"),
+            arrays.get("y_test"),
+            shown,
+            beside=beside,
         )
 
 
