@@ -42,9 +42,12 @@ class Refit(Part):
         search: The search in it.
         level: The level.
         setting: The other hyperparameters.
+        data_digest: SHA-256 of the data's content then; "" where it isn't known. Other data
+            is refused.
     """
 
     job: str = Field(min_length=1, max_length=300)
     search: str = Field(min_length=1, max_length=100)
     level: int = Field(ge=1)
     setting: Setting
+    data_digest: str = Field("", pattern=r"^([0-9a-f]{64})?$")

@@ -770,9 +770,12 @@ class RefitSpec(_message.Message):
     SEARCH_FIELD_NUMBER: _builtins.int
     LEVEL_FIELD_NUMBER: _builtins.int
     HYPERPARAMETERS_FIELD_NUMBER: _builtins.int
+    DATA_DIGEST_FIELD_NUMBER: _builtins.int
     job: _builtins.str
     search: _builtins.str
     level: _builtins.int
+    data_digest: _builtins.str
+    """SHA-256 of the data's content then; other data is refused. Empty where unknown."""
     @_builtins.property
     def hyperparameters(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hyperparameter]: ...
     def __init__(
@@ -782,10 +785,11 @@ class RefitSpec(_message.Message):
         search: _builtins.str = ...,
         level: _builtins.int = ...,
         hyperparameters: _abc.Iterable[Global___Hyperparameter] | None = ...,
+        data_digest: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hyperparameters", b"hyperparameters", "job", b"job", "level", b"level", "search", b"search"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data_digest", b"data_digest", "hyperparameters", b"hyperparameters", "job", b"job", "level", b"level", "search", b"search"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -184,6 +184,7 @@ def _refit_to_wire(refit: Refit) -> pb.RefitSpec:
         search=refit.search,
         level=refit.level,
         hyperparameters=setting_to_wire(refit.setting),
+        data_digest=refit.data_digest,
     )
 
 
@@ -193,4 +194,5 @@ def _refit_from_wire(message: pb.RefitSpec) -> dict[str, Any]:
         "search": message.search,
         "level": message.level,
         "setting": setting_from_wire(message.hyperparameters),
+        "data_digest": message.data_digest,
     }
