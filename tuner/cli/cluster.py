@@ -81,6 +81,7 @@ def _learner_row(learner: catalog.Learner) -> dict[str, Any]:
         "name": learner.name,
         "description": learner.description,
         "baseline": learner.baseline,
+        "tasks": list(learner.tasks),
         "axes": [{**asdict(a), "default_levels": list(a.default_levels)} for a in learner.axes],
         "hyperparameters": {
             name: {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(known).items()}
