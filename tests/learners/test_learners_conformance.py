@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import test_conformance_classical
+import test_conformance_features
 import test_conformance_known
 import test_conformance_nets
 import test_conformance_trees
@@ -14,6 +15,7 @@ from tuner.learners import registry
 
 SUITES = (
     test_conformance_classical,
+    test_conformance_features,
     test_conformance_known,
     test_conformance_nets,
     test_conformance_trees,

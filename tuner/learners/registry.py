@@ -15,6 +15,7 @@ _CLASSES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "perceptron": ("tuner.learners.perceptron", "Perceptron"),
         "forest": ("tuner.learners.forest", "Forest"),
         "cnn": ("tuner.learners.cnn", "Cnn"),
+        "hmm": ("tuner.learners.hmm", "Hmm"),
         "simulated": ("tuner.learners.simulated", "Simulated"),
     }
 )

@@ -14,7 +14,11 @@ from tuner.learners.base import Model
 ABOUT = "model.json"
 
 # Imported only when asked for, as learners are.
-_KINDS: Mapping[str, tuple[str, str]] = MappingProxyType({})
+_KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "hmm": ("tuner.learners.hmm", "HmmModel"),
+    }
+)
 
 
 def save(model: Model, folder: Path, about: Mapping[str, object]) -> None:

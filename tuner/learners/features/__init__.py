@@ -1,0 +1,1 @@
+"""What is made of images before a classifier sees them, and the classifier that sees it."""
