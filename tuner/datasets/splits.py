@@ -129,6 +129,11 @@ class Splits:
         train = self._measuring_indices(replicate)
         return self._fold("measuring", replicate, train, self._x_test, self._y_test)
 
+    def whole(self) -> Fold:
+        """Returns a fold that trains on everything outside the test: for a model to be kept."""
+        rest = np.random.default_rng(seed_of(self._seed, "whole", "split")).permutation(self._rest)
+        return self._fold("whole", 0, rest, self._x_test, self._y_test)
+
     def _fold(
         self, phase: str, replicate: int, train: Indices, x_score: Features, y_score: Labels
     ) -> Fold:
