@@ -120,13 +120,13 @@ class JobSpec(Part):
                 problem = f"must be minimize or maximize: {metric} is a metric of your own"
                 problems.append(Violation(f"{at}.direction", problem))
             searches.append(search.model_copy(update={"metric": metric, "direction": direction}))
+        if self.baseline and self.task not in catalog.LEARNERS[self.baseline].tasks:
+            problems.append(Violation("baseline", self._no_learner(self.baseline)))
         if problems:
             raise Problems(list(dict.fromkeys(problems)))
         object.__setattr__(self, "searches", tuple(searches))
         if self.baseline == "":
             object.__setattr__(self, "baseline", catalog.USUAL_BASELINE[self.task])
-        elif self.baseline and self.task not in catalog.LEARNERS[self.baseline].tasks:
-            raise Problems([Violation("baseline", self._no_learner(self.baseline))])
         return self
 
     @model_validator(mode="after")
