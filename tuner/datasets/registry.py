@@ -20,6 +20,8 @@ _CLASSES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "xor": ("tuner.datasets.xor", "Xor"),
         "npz": ("tuner.datasets.npz", "Npz"),
         "idx": ("tuner.datasets.idx", "Idx"),
+        "csv": ("tuner.datasets.csv", "Csv"),
+        "parquet": ("tuner.datasets.parquet", "Parquet"),
     }
 )
 
