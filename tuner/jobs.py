@@ -46,6 +46,44 @@ class SearchStatus:
 
 
 @dataclass(frozen=True)
+class DatasetFacts:
+    """What a job's data turned out to be, recorded before anything is planned.
+
+    Attributes:
+        digest: SHA-256 of the content.
+        examples: Examples in all.
+        test_examples: Those of the test among them.
+        classes: Number of classes; 0 where a number is predicted.
+        features: Values to an example.
+        notes: What its owner should know of it, in sentences.
+    """
+
+    digest: str
+    examples: int
+    test_examples: int
+    classes: int
+    features: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that a job has made.
+
+    Attributes:
+        name: A relative path, such as "truth.npz".
+        sha256: Its content.
+        size_bytes: Its size.
+        create_time: When it was attached; None where that wasn't told.
+    """
+
+    name: str
+    sha256: str
+    size_bytes: int
+    create_time: datetime | None = None
+
+
+@dataclass(frozen=True)
 class JobStatus:
     """A job as the coordinator last told it.
 
@@ -64,6 +102,7 @@ class JobStatus:
         billed_device_seconds: All that was spent, tuning included.
         queue_position: Place in the queue from 1; 0 where it isn't queued.
         owner: Who submitted it.
+        dataset: What its data turned out to be; None before it was read.
     """
 
     name: str
@@ -79,6 +118,7 @@ class JobStatus:
     billed_device_seconds: float = 0.0
     queue_position: int = 0
     owner: str = ""
+    dataset: DatasetFacts | None = None
 
     @property
     def id(self) -> str:

@@ -218,6 +218,21 @@ class PlanStep:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a measurement's predictions are: a part of a file that holds those of several.
+
+    Attributes:
+        sha256: The file's content.
+        offset: Where the part begins.
+        size_bytes: Its length.
+    """
+
+    sha256: str
+    offset: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
 class Measurement:
     """One candidate on one replicate: the final row of its id.
 
@@ -231,6 +246,8 @@ class Measurement:
         packet: The packet that brought it.
         packet_attempt: Which try at that packet.
         record_time: When the coordinator recorded it.
+        predictions: Where its predictions of the test are; None where they weren't kept.
+            No part of its result, as its cost isn't.
     """
 
     id: str
@@ -249,6 +266,7 @@ class Measurement:
     packet: str = ""
     packet_attempt: int = 0
     record_time: datetime | None = None
+    predictions: Place | None = None
 
     def same_result(self, other: Measurement) -> bool:
         """Tells whether both say the same: id, outcome and scores, not cost or place."""

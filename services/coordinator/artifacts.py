@@ -10,8 +10,10 @@ import contextlib
 import hashlib
 import os
 import re
+import secrets
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self
@@ -81,6 +83,16 @@ class Artifacts(Protocol):
         """Returns the blob's size in bytes. Raises TunerError, NOT_FOUND."""
         ...
 
+    def remove(self, sha256: str, wanted: Callable[[], bool]) -> None:
+        """Takes a blob away, unless it turns out to be wanted.
+
+        Args:
+            sha256: The blob; one that isn't there is no error.
+            wanted: Asked once the blob can't be found any more. Whoever references a
+                blob first, and then sees that it is there, has it for good.
+        """
+        ...
+
     def put_log(self, job: JobName, attempt: int, text: str) -> None:
         """Replaces an attempt's log."""
         ...
@@ -112,6 +124,10 @@ class ArtifactStore(Artifacts):
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - part.stat().st_mtime > ABANDONED_SECONDS:
                     part.unlink()
+        for aside in self._blobs.glob("*/.*.aside"):
+            # Whoever put it aside died before it knew whether the blob is wanted.
+            with contextlib.suppress(FileNotFoundError):
+                aside.replace(aside.with_name(aside.name.split(".")[1]))
 
     def open_upload(self, sha256: str, size: int) -> LocalUpload:
         """Does Artifacts.open_upload."""
@@ -138,6 +154,19 @@ class ArtifactStore(Artifacts):
             return self._place(sha256).stat().st_size
         except FileNotFoundError as error:
             raise _no_blob(sha256) from error
+
+    def remove(self, sha256: str, wanted: Callable[[], bool]) -> None:
+        """Does Artifacts.remove."""
+        place = self._place(sha256)
+        aside = place.with_name(f".{sha256}.{secrets.token_hex(4)}.aside")
+        try:
+            place.replace(aside)
+        except FileNotFoundError:
+            return
+        if wanted():
+            aside.replace(place)
+        else:
+            aside.unlink(missing_ok=True)
 
     def put_log(self, job: JobName, attempt: int, text: str) -> None:
         """Does Artifacts.put_log; a reader sees the old one or the new one."""

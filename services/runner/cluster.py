@@ -165,6 +165,7 @@ def run_slots(
         gpus=wanted.gpus,
         threads=wanted.threads,
         packet_timeout_seconds=wanted.packet_timeout_seconds,
+        predictions=spec.measuring.predictions,
     )
     trainable = tune.with_resources(
         tune.with_parameters(

@@ -6,12 +6,13 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import ray
 
 from services.runner import cluster, content
+from services.runner.facts import tell
 from services.runner.link import Assignment, CoordinatorLink, is_stale
 from services.runner.narration import Narrator
 from services.runner.planner import Planner
@@ -57,6 +58,9 @@ class _Ledger:
         surplus: Sequence[Measurement] = (),
     ) -> None:
         self.recorder.add(measurements, attempts, surplus)
+
+    def keep(self, predictions: Mapping[str, bytes]) -> None:
+        self.recorder.keep(predictions)
 
     def flush(self) -> None:
         self.recorder.flush()
@@ -143,6 +147,8 @@ class _Attempt:
         )
         data = content.load(spec.dataset, assignment.data_roots, self._link.fetch_blob)
         refusals = content.refusals(spec, data)
+        for note in tell(spec, data, self._link).notes:
+            self._narrator.say(note)
         ray.init(address=self._settings.ray_address, log_to_driver=False, logging_level="WARNING")
         try:
             self._measure(assignment, data, refusals)
@@ -164,7 +170,7 @@ class _Attempt:
                 f"no node fits a slot of {wanted.cpus:g} CPUs and {wanted.gpus:g} GPUs; "
                 "waiting for one that does"
             )
-        recorder = Recorder(self._link.record, self._halt.fail)
+        recorder = Recorder(self._link.record, self._halt.fail, self._link.store_predictions)
         planner = Planner(
             job=job,
             attempt=self._link.attempt,

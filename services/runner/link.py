@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import grpc
 
 from tuner.errors import Status, TunerError
+from tuner.jobs import DatasetFacts
 from tuner.record import Measurement, PacketAttempt, PlanStep
 from tuner.spec import JobSpec
 from tuner.v1 import runner_service_pb2 as pb
 from tuner.v1.runner_service_pb2_grpc import RunnerServiceStub
 from tuner.wire import errors, record
+from tuner.wire.artifacts import predictions_name
 from tuner.wire.caller import caller_to_wire
+from tuner.wire.jobs import facts_to_wire
 from tuner.wire.spec import spec_from_wire
 
 CALL_SECONDS = 30.0
 """Deadline of a call."""
+
+CHUNK_BYTES = 1 << 20
+SLOWEST_BYTES_A_SECOND = 1 << 20
+"""A file gets so much more time."""
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 3.0
 
@@ -183,6 +193,74 @@ class CoordinatorLink:
             return b"".join(part.chunk for part in stream)
 
         return self._call(read)
+
+    def describe(self, facts: DatasetFacts) -> None:
+        """Records what the data turned out to be.
+
+        Raises:
+            TunerError: FAILED_PRECONDITION, reason DATA_CHANGED, where an earlier attempt
+                had other data; else as `commit` does.
+        """
+        request = pb.DescribeDatasetRequest(attempt=self._attempt, facts=facts_to_wire(facts))
+        self._call(
+            lambda: self._stub.DescribeDataset(
+                request, timeout=CALL_SECONDS, metadata=self._metadata
+            )
+        )
+
+    def store_predictions(self, content: bytes) -> str:
+        """Keeps a file of predictions with the job; durable when it returns its SHA-256.
+
+        Raises TunerError as `commit` does.
+        """
+        sha256 = hashlib.sha256(content).hexdigest()
+        self.attach(predictions_name(sha256), content)
+        return sha256
+
+    def attach(self, name: str, content: bytes | Path) -> None:
+        """Keeps a file with the job under a name; durable when it returns.
+
+        Another file that had the name gives way.
+
+        Args:
+            name: A relative path, such as "model/model.safetensors".
+            content: The file, or what is in it.
+
+        Raises:
+            TunerError: INVALID_ARGUMENT where the name can't be one;
+                RESOURCE_EXHAUSTED where the file is too large; else as `commit` does.
+            OSError: The file can't be read.
+        """
+
+        def opened() -> io.BytesIO | io.BufferedReader:
+            return io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
+
+        with opened() as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            size = file.seek(0, io.SEEK_END)
+        self._attach(name, sha256, size, opened)
+
+    def _attach(
+        self,
+        name: str,
+        sha256: str,
+        size: int,
+        content: Callable[[], io.BytesIO | io.BufferedReader],
+    ) -> None:
+        header = pb.ArtifactHeader(name=name, sha256=sha256, size_bytes=size)
+
+        def requests() -> Iterator[pb.AttachArtifactRequest]:
+            with content() as file:
+                yield pb.AttachArtifactRequest(
+                    attempt=self._attempt, header=header, chunk=file.read(CHUNK_BYTES)
+                )
+                while chunk := file.read(CHUNK_BYTES):
+                    yield pb.AttachArtifactRequest(chunk=chunk)
+
+        timeout = CALL_SECONDS + size / SLOWEST_BYTES_A_SECOND
+        self._call(
+            lambda: self._stub.AttachArtifact(requests(), timeout=timeout, metadata=self._metadata)
+        )
 
     @property
     def _metadata(self) -> tuple[tuple[str, str], ...]:

@@ -6,9 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
 
-from services.runner.ahead import Surplus, SurplusPackets
+from services.runner.ahead import Surplus
+from services.runner.interfaces import Ledger, Packets
 from services.runner.narration import Narrator
 from tuner.record import (
     Conclusion,
@@ -31,43 +31,6 @@ MAX_LOSSES = 3
 
 UNWANTED = "the job ended before any step asked for it"
 """Why a packet that ran ahead was ended."""
-
-
-class Packets(SurplusPackets, Protocol):
-    """The broker as the planner sees it."""
-
-    def offer(self, tasks: list[Task]) -> None:
-        """Takes packets to hand out."""
-        ...
-
-    def retry(self, task: Task) -> None:
-        """Puts a lost packet at the front, as its next try."""
-        ...
-
-    def collect(self, patience: float) -> list[Report]:
-        """Returns the reports since the last call."""
-        ...
-
-
-class Ledger(Protocol):
-    """The coordinator as the planner sees it."""
-
-    def commit(self, step: PlanStep) -> None:
-        """Commits a plan step; durable when it returns."""
-        ...
-
-    def add(
-        self,
-        measurements: Sequence[Measurement],
-        attempts: Sequence[PacketAttempt],
-        surplus: Sequence[Measurement] = (),
-    ) -> None:
-        """Takes rows to record; surplus is none of the searches' record."""
-        ...
-
-    def flush(self) -> None:
-        """Waits until all rows are durable."""
-        ...
 
 
 class Planner:
@@ -232,6 +195,7 @@ class Planner:
         for m in measurements:
             record.measurements.setdefault(m.id, m)
             self._owed[task.search].discard(m.id)
+        self._keep(report, measurements)
         self._ledger.add(measurements, [self._attempt_of(report)])
         self._narrator.report(report, measurements)
 
@@ -248,10 +212,17 @@ class Planner:
         self._billed += report.billed_device_seconds
         claimed = self._claim(key, record)
         kept = self._surplus.kept(report.measurements)
+        self._keep(report, [*claimed, *kept])
         self._ledger.add(claimed, [self._attempt_of(report)], kept)
         self._narrator.report(report, report.measurements)
         # A step may have waited for what it didn't bring.
         self._offer(key, record)
+
+    def _keep(self, report: Report, rows: Sequence[Measurement]) -> None:
+        """Hands on the predictions of the rows that are recorded, and of no others."""
+        ids = {m.id for m in rows} & report.predictions.keys()
+        if ids:
+            self._ledger.keep({i: report.predictions[i] for i in ids})
 
     def _attempt_of(self, report: Report) -> PacketAttempt:
         return PacketAttempt(

@@ -5,15 +5,17 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from tuner import scoring
 from tuner.datasets import registry as datasets
 from tuner.datasets.splits import Splits
 from tuner.learners import registry
 from tuner.learners.base import Result
+from tuner.predictions import decode
 from tuner.record import Member, Outcome, Packet, PacketOutcome, Phase
 from tuner.search.tuning import default_setting
 from tuner.spec import JobSpec, Split
 from tuner.trials.execute import execute
-from tuner.trials.work import SlotConfig, Task
+from tuner.trials.work import Report, SlotConfig, Task
 
 JOB = "namespaces/n/jobs/j"
 SPLITS = Splits(datasets.load("digits"), Split(), 0)
@@ -32,6 +34,10 @@ def task(learner: str, axis: str, levels: tuple[int, ...], phase=Phase.MEASURING
     return Task(packet, JOB, "s", learner, axis)
 
 
+def told(work: Task, **more) -> Report:
+    return execute(work, SPLITS, SlotConfig(JOB, "j", 0, 1.0, 0.0, 1, 60.0, **more), "cpu", "", "")
+
+
 def run(work: Task, **more) -> list:
     report = execute(work, SPLITS, slot(**more), "cpu", "cpu", "node-1")
     assert report.outcome is PacketOutcome.COMPLETED
@@ -46,7 +52,8 @@ def test_every_member_has_its_scores_costs_and_size():
     assert [(m.level, m.replicate) for m in rows] == [(1, 0), (1, 1), (8, 0), (8, 1)]
     for m in rows:
         assert m.outcome is Outcome.COMPLETED
-        assert set(m.scores) == set(m.train_scores) == {"error", "accuracy", "brier", "log_loss"}
+        assert set(m.scores) == set(m.train_scores)
+        assert set(m.scores) >= {"error", "accuracy", "brier", "log_loss", "auc"}
         assert m.standalone_device_seconds > 0
         assert m.parameters > 0
     assert rows[2].scores["brier"] < rows[0].scores["brier"]
@@ -67,6 +74,34 @@ def test_a_runner_up_is_measured_like_a_winner():
     assert [m.scores for m in second] == [m.scores for m in winner]
     assert not {m.id for m in second} & {m.id for m in winner}
     assert {m.phase for m in second} == {Phase.RUNNER_UP}
+
+
+@pytest.mark.parametrize("phase", [Phase.MEASURING, Phase.RUNNER_UP])
+def test_what_is_measured_comes_with_predictions_that_give_its_scores(phase):
+    report = told(task("forest", "trees", (1, 8), phase))
+    assert set(report.predictions) == {m.id for m in report.measurements}
+    for m in report.measurements:
+        again = scoring.scores(decode(report.predictions[m.id]), SPLITS.truth.y)
+        assert again == pytest.approx(dict(m.scores), abs=1e-6)
+
+
+def test_tuning_and_whoever_asks_for_none_keep_no_predictions():
+    assert told(task("forest", "trees", (4,), Phase.TUNING)).predictions == {}
+    assert told(task("forest", "trees", (4,)), predictions=False).predictions == {}
+
+
+def test_predictions_that_are_too_large_are_left_out_and_the_scores_stay(monkeypatch):
+    monkeypatch.setattr("tuner.trials.execute.KEPT_BYTES", 100)
+    report = told(task("forest", "trees", (4,)))
+    assert report.predictions == {}
+    assert all(m.scores for m in report.measurements)
+
+
+def test_the_truth_is_the_tests_by_its_rows_in_the_source():
+    data, truth = datasets.load("digits"), SPLITS.truth
+    np.testing.assert_array_equal(data.y[truth.rows], truth.y)
+    np.testing.assert_array_equal(data.x[truth.rows], SPLITS.measuring(3).x_score)
+    assert truth.classes == data.classes
 
 
 def test_the_bill_is_the_reserved_share_of_the_device():

@@ -32,6 +32,7 @@ from tuner.record import (
     PacketAttempt,
     PacketOutcome,
     Phase,
+    Place,
     PlanStep,
     StepKind,
     make_setting,
@@ -70,6 +71,7 @@ MEASUREMENT = st.builds(
     packet=WORD,
     packet_attempt=st.integers(0, 9),
     record_time=st.none() | TIME,
+    predictions=st.none() | st.builds(Place, WORD, st.integers(0, 2**62), st.integers(0, 2**62)),
 )
 COMPARISON = st.builds(Comparison, LEVEL, LEVEL, st.integers(0, 99), NUMBER, NUMBER, NUMBER)
 PACKET = st.builds(

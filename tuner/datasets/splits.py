@@ -11,6 +11,7 @@ import numpy as np
 from tuner.datasets.base import Data, DataError, Features, Fold, Labels
 from tuner.datasets.dividing import Divide, Indices, at_random, by_group, in_time, stratified
 from tuner.datasets.filling import Filling
+from tuner.predictions import Truth
 from tuner.record import seed_of
 from tuner.spec import Split
 
@@ -70,12 +71,12 @@ class Splits:
             )
             self._x_test, self._y_test = data.x[test], data.y[test]
         else:
-            rest = everything
+            rest, test = everything, np.arange(len(data.y_test), dtype=np.int64)
             self._x_test, self._y_test = data.x_test, data.y_test
         if split.train_limit is not None and split.train_limit < len(rest):
             share = 1 - split.train_limit / len(rest)
             rest = self._draw(rest, share, seed_of(seed, "limit"), "split.train_limit")
-        self._rest = rest
+        self._rest, self._test = rest, test
         self._tuning_indices = functools.lru_cache(maxsize=_KEPT)(self._divide_tuning)
         self._measuring_indices = functools.lru_cache(maxsize=_KEPT)(self._divide_measuring)
         # Asked for now, so that a job which can't be divided fails before it plans anything.
@@ -87,6 +88,17 @@ class Splits:
     def test_size(self) -> int:
         """Examples in the test."""
         return len(self._y_test)
+
+    @functools.cached_property
+    def truth(self) -> Truth:
+        """What the test examples are, in the order in which they are predicted."""
+        groups = self._data.groups if self._data.x_test is None else None
+        return Truth(
+            self._y_test,
+            self._test,
+            self._data.classes,
+            None if groups is None else groups[self._test],
+        )
 
     @property
     def rest_size(self) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from tuner import scoring
+from tuner import predictions, scoring
 from tuner.datasets.base import Fold
 from tuner.datasets.splits import Splits
 from tuner.learners import registry, samples
@@ -23,6 +23,9 @@ from tuner.trials.work import Report, SlotConfig, Task
 
 ERROR_LENGTH = 2000
 """Most characters of a failure's text that are recorded."""
+
+KEPT_BYTES = 64 << 20
+"""Predictions of a member that are larger, once encoded, are not kept: its scores are."""
 
 
 def execute(
@@ -66,7 +69,7 @@ def execute(
     members = list(packet.members())
     billed = (time.monotonic() - start) * slot.device_share
     rows = [
-        _measurement(
+        measurement_of(
             task,
             member,
             results.get(member)
@@ -86,12 +89,37 @@ def execute(
         end_time=datetime.now(UTC),
         billed_device_seconds=billed,
         outcome=PacketOutcome.COMPLETED,
+        predictions=_kept(rows, results) if slot.predictions else {},
     )
 
 
-def _measurement(
+def _kept(rows: Sequence[Measurement], results: Mapping[Member, Result]) -> dict[str, bytes]:
+    """Returns what was predicted of the test by those that completed, by their ids."""
+    kept = {}
+    for row in rows:
+        result = results.get(Member(row.setting, row.level, row.replicate))
+        if row.phase is Phase.TUNING or row.outcome is not Outcome.COMPLETED or result is None:
+            continue
+        if result.predictions is not None:
+            data = predictions.encode(result.predictions)
+            if len(data) <= KEPT_BYTES:
+                kept[row.id] = data
+    return kept
+
+
+def measurement_of(
     task: Task, member: Member, result: Result, fold: Fold | None, slot: SlotConfig, billed: float
 ) -> Measurement:
+    """Returns the row of a member: its result, scored.
+
+    Args:
+        task: The packet that it is of.
+        member: The member.
+        result: What came of it.
+        fold: What it was trained and scored on; None where it couldn't be made.
+        slot: What the slot reserves.
+        billed: What was spent on it, in device-seconds.
+    """
     outcome, error = result.outcome, result.error
     scores: dict[str, float] = {}
     train_scores: dict[str, float] = {}

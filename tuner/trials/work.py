@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from tuner.record import Measurement, Packet, PacketOutcome
@@ -44,6 +45,8 @@ class Report:
         billed_device_seconds: What it cost.
         outcome: COMPLETED or LOST.
         error: Why it was lost.
+        predictions: By measurement id, what it predicted of the test, as
+            `tuner.predictions` encodes it; of those that are to be kept.
     """
 
     task: Task
@@ -55,6 +58,7 @@ class Report:
     billed_device_seconds: float
     outcome: PacketOutcome
     error: str = ""
+    predictions: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class SlotConfig:
         cpus: Cores reserved by a slot.
         threads: Threads that a learner may use.
         packet_timeout_seconds: A packet that takes longer is stopped.
+        predictions: Whether what is predicted of the test is kept.
     """
 
     job: str
@@ -78,6 +83,7 @@ class SlotConfig:
     gpus: float
     threads: int
     packet_timeout_seconds: float
+    predictions: bool = True
 
     @property
     def device_share(self) -> float:

@@ -188,6 +188,7 @@ class Measurement(_message.Message):
     PACKET_FIELD_NUMBER: _builtins.int
     PACKET_ATTEMPT_FIELD_NUMBER: _builtins.int
     RECORD_TIME_FIELD_NUMBER: _builtins.int
+    PREDICTIONS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """SHA-256 over job, search, phase, level, hyperparameters and replicate."""
     search: _builtins.str
@@ -215,6 +216,10 @@ class Measurement(_message.Message):
     def train_scores(self) -> _containers.RepeatedCompositeFieldContainer[Global___Score]: ...
     @_builtins.property
     def record_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def predictions(self) -> Global___Predictions:
+        """What was predicted of every test example; absent where it wasn't kept."""
+
     def __init__(
         self,
         *,
@@ -234,14 +239,123 @@ class Measurement(_message.Message):
         packet: _builtins.str = ...,
         packet_attempt: _builtins.int = ...,
         record_time: _timestamp_pb2.Timestamp | None = ...,
+        predictions: Global___Predictions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["record_time", b"record_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_predictions", b"_predictions", "predictions", b"predictions", "record_time", b"record_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["billed_device_seconds", b"billed_device_seconds", "error", b"error", "hyperparameters", b"hyperparameters", "id", b"id", "level", b"level", "outcome", b"outcome", "packet", b"packet", "packet_attempt", b"packet_attempt", "parameters", b"parameters", "phase", b"phase", "record_time", b"record_time", "replicate", b"replicate", "scores", b"scores", "search", b"search", "standalone_device_seconds", b"standalone_device_seconds", "train_scores", b"train_scores"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_predictions", b"_predictions", "billed_device_seconds", b"billed_device_seconds", "error", b"error", "hyperparameters", b"hyperparameters", "id", b"id", "level", b"level", "outcome", b"outcome", "packet", b"packet", "packet_attempt", b"packet_attempt", "parameters", b"parameters", "phase", b"phase", "predictions", b"predictions", "record_time", b"record_time", "replicate", b"replicate", "scores", b"scores", "search", b"search", "standalone_device_seconds", b"standalone_device_seconds", "train_scores", b"train_scores"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__predictions: _TypeAlias = _typing.Literal["predictions"]  # noqa: Y015
+    _WhichOneofArgType__predictions: _TypeAlias = _typing.Literal["_predictions", b"_predictions"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__predictions) -> _WhichOneofReturnType__predictions | None: ...
+
+Global___Measurement: _TypeAlias = Measurement  # noqa: Y015
+
+@_typing.final
+class Predictions(_message.Message):
+    """Where a measurement's predictions are: a part of a file that holds those of
+    several. The part is a compressed NumPy array (zlib over .npy, float32).
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHA256_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    sha256: _builtins.str
+    """The file's content."""
+    offset: _builtins.int
+    """Where the part begins, and its length."""
+    size_bytes: _builtins.int
+    def __init__(
+        self,
+        *,
+        sha256: _builtins.str = ...,
+        offset: _builtins.int = ...,
+        size_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offset", b"offset", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Measurement: _TypeAlias = Measurement  # noqa: Y015
+Global___Predictions: _TypeAlias = Predictions  # noqa: Y015
+
+@_typing.final
+class DatasetFacts(_message.Message):
+    """What a job's data turned out to be, recorded before anything is planned."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
+    TEST_EXAMPLES_FIELD_NUMBER: _builtins.int
+    CLASSES_FIELD_NUMBER: _builtins.int
+    FEATURES_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    digest: _builtins.str
+    """SHA-256 of the content. A job whose data has another one doesn't go on."""
+    examples: _builtins.int
+    """Examples in all, and those of the test among them."""
+    test_examples: _builtins.int
+    classes: _builtins.int
+    """Number of classes; 0 where a number is predicted."""
+    features: _builtins.int
+    """Values to an example."""
+    @_builtins.property
+    def notes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What its owner should know of it, in sentences."""
+
+    def __init__(
+        self,
+        *,
+        digest: _builtins.str = ...,
+        examples: _builtins.int = ...,
+        test_examples: _builtins.int = ...,
+        classes: _builtins.int = ...,
+        features: _builtins.int = ...,
+        notes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classes", b"classes", "digest", b"digest", "examples", b"examples", "features", b"features", "notes", b"notes", "test_examples", b"test_examples"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DatasetFacts: _TypeAlias = DatasetFacts  # noqa: Y015
+
+@_typing.final
+class Artifact(_message.Message):
+    """A file that a job has made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Such as "truth.npz"."""
+    sha256: _builtins.str
+    size_bytes: _builtins.int
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        sha256: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "name", b"name", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Artifact: _TypeAlias = Artifact  # noqa: Y015
 
 @_typing.final
 class PacketAttempt(_message.Message):

@@ -70,6 +70,16 @@ class RunnerServiceStub:
                 request_serializer=tuner_dot_v1_dot_runner__service__pb2.FetchBlobRequest.SerializeToString,
                 response_deserializer=tuner_dot_v1_dot_runner__service__pb2.FetchBlobResponse.FromString,
                 _registered_method=True)
+        self.DescribeDataset = channel.unary_unary(
+                '/tuner.v1.RunnerService/DescribeDataset',
+                request_serializer=tuner_dot_v1_dot_runner__service__pb2.DescribeDatasetRequest.SerializeToString,
+                response_deserializer=tuner_dot_v1_dot_runner__service__pb2.DescribeDatasetResponse.FromString,
+                _registered_method=True)
+        self.AttachArtifact = channel.stream_unary(
+                '/tuner.v1.RunnerService/AttachArtifact',
+                request_serializer=tuner_dot_v1_dot_runner__service__pb2.AttachArtifactRequest.SerializeToString,
+                response_deserializer=tuner_dot_v1_dot_runner__service__pb2.AttachArtifactResponse.FromString,
+                _registered_method=True)
 
 
 class RunnerServiceServicer:
@@ -126,6 +136,22 @@ class RunnerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DescribeDataset(self, request, context):
+        """Records what the data turned out to be. Other data than an earlier attempt's
+        is FAILED_PRECONDITION with the reason DATA_CHANGED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AttachArtifact(self, request_iterator, context):
+        """Stores a file with the job under a name; the first message has the attempt
+        and the header. Answered once durable. Another file of the name takes its place.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RunnerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -163,6 +189,16 @@ def add_RunnerServiceServicer_to_server(servicer, server):
                     servicer.FetchBlob,
                     request_deserializer=tuner_dot_v1_dot_runner__service__pb2.FetchBlobRequest.FromString,
                     response_serializer=tuner_dot_v1_dot_runner__service__pb2.FetchBlobResponse.SerializeToString,
+            ),
+            'DescribeDataset': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeDataset,
+                    request_deserializer=tuner_dot_v1_dot_runner__service__pb2.DescribeDatasetRequest.FromString,
+                    response_serializer=tuner_dot_v1_dot_runner__service__pb2.DescribeDatasetResponse.SerializeToString,
+            ),
+            'AttachArtifact': grpc.stream_unary_rpc_method_handler(
+                    servicer.AttachArtifact,
+                    request_deserializer=tuner_dot_v1_dot_runner__service__pb2.AttachArtifactRequest.FromString,
+                    response_serializer=tuner_dot_v1_dot_runner__service__pb2.AttachArtifactResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -355,6 +391,60 @@ class RunnerService:
             '/tuner.v1.RunnerService/FetchBlob',
             tuner_dot_v1_dot_runner__service__pb2.FetchBlobRequest.SerializeToString,
             tuner_dot_v1_dot_runner__service__pb2.FetchBlobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeDataset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tuner.v1.RunnerService/DescribeDataset',
+            tuner_dot_v1_dot_runner__service__pb2.DescribeDatasetRequest.SerializeToString,
+            tuner_dot_v1_dot_runner__service__pb2.DescribeDatasetResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AttachArtifact(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/tuner.v1.RunnerService/AttachArtifact',
+            tuner_dot_v1_dot_runner__service__pb2.AttachArtifactRequest.SerializeToString,
+            tuner_dot_v1_dot_runner__service__pb2.AttachArtifactResponse.FromString,
             options,
             channel_credentials,
             insecure,

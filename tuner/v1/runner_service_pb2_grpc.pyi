@@ -52,6 +52,14 @@ class RunnerServiceStub:
     """The runner's last word."""
     FetchBlob: _grpc.UnaryStreamMultiCallable[_runner_service_pb2.FetchBlobRequest, _runner_service_pb2.FetchBlobResponse]
     """Streams a file of the job's data set."""
+    DescribeDataset: _grpc.UnaryUnaryMultiCallable[_runner_service_pb2.DescribeDatasetRequest, _runner_service_pb2.DescribeDatasetResponse]
+    """Records what the data turned out to be. Other data than an earlier attempt's
+    is FAILED_PRECONDITION with the reason DATA_CHANGED.
+    """
+    AttachArtifact: _grpc.StreamUnaryMultiCallable[_runner_service_pb2.AttachArtifactRequest, _runner_service_pb2.AttachArtifactResponse]
+    """Stores a file with the job under a name; the first message has the attempt
+    and the header. Answered once durable. Another file of the name takes its place.
+    """
 
 @_typing.type_check_only
 class RunnerServiceAsyncStub(RunnerServiceStub):
@@ -74,6 +82,14 @@ class RunnerServiceAsyncStub(RunnerServiceStub):
     """The runner's last word."""
     FetchBlob: _aio.UnaryStreamMultiCallable[_runner_service_pb2.FetchBlobRequest, _runner_service_pb2.FetchBlobResponse]  # type: ignore[assignment]
     """Streams a file of the job's data set."""
+    DescribeDataset: _aio.UnaryUnaryMultiCallable[_runner_service_pb2.DescribeDatasetRequest, _runner_service_pb2.DescribeDatasetResponse]  # type: ignore[assignment]
+    """Records what the data turned out to be. Other data than an earlier attempt's
+    is FAILED_PRECONDITION with the reason DATA_CHANGED.
+    """
+    AttachArtifact: _aio.StreamUnaryMultiCallable[_runner_service_pb2.AttachArtifactRequest, _runner_service_pb2.AttachArtifactResponse]  # type: ignore[assignment]
+    """Stores a file with the job under a name; the first message has the attempt
+    and the header. Answered once durable. Another file of the name takes its place.
+    """
 
 class RunnerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Calls of a runner, the driver of one job."""
@@ -135,5 +151,25 @@ class RunnerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_runner_service_pb2.FetchBlobResponse], _abc.AsyncIterator[_runner_service_pb2.FetchBlobResponse]]:
         """Streams a file of the job's data set."""
+
+    @_abc_1.abstractmethod
+    def DescribeDataset(
+        self,
+        request: _runner_service_pb2.DescribeDatasetRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_runner_service_pb2.DescribeDatasetResponse, _abc.Awaitable[_runner_service_pb2.DescribeDatasetResponse]]:
+        """Records what the data turned out to be. Other data than an earlier attempt's
+        is FAILED_PRECONDITION with the reason DATA_CHANGED.
+        """
+
+    @_abc_1.abstractmethod
+    def AttachArtifact(
+        self,
+        request_iterator: _MaybeAsyncIterator[_runner_service_pb2.AttachArtifactRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_runner_service_pb2.AttachArtifactResponse, _abc.Awaitable[_runner_service_pb2.AttachArtifactResponse]]:
+        """Stores a file with the job under a name; the first message has the attempt
+        and the header. Answered once durable. Another file of the name takes its place.
+        """
 
 def add_RunnerServiceServicer_to_server(servicer: RunnerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

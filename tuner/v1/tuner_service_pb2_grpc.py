@@ -110,6 +110,16 @@ class TunerServiceStub:
                 request_serializer=tuner_dot_v1_dot_tuner__service__pb2.TailLogsRequest.SerializeToString,
                 response_deserializer=tuner_dot_v1_dot_tuner__service__pb2.TailLogsResponse.FromString,
                 _registered_method=True)
+        self.ListArtifacts = channel.unary_unary(
+                '/tuner.v1.TunerService/ListArtifacts',
+                request_serializer=tuner_dot_v1_dot_tuner__service__pb2.ListArtifactsRequest.SerializeToString,
+                response_deserializer=tuner_dot_v1_dot_tuner__service__pb2.ListArtifactsResponse.FromString,
+                _registered_method=True)
+        self.DownloadBlob = channel.unary_stream(
+                '/tuner.v1.TunerService/DownloadBlob',
+                request_serializer=tuner_dot_v1_dot_tuner__service__pb2.DownloadBlobRequest.SerializeToString,
+                response_deserializer=tuner_dot_v1_dot_tuner__service__pb2.DownloadBlobResponse.FromString,
+                _registered_method=True)
 
 
 class TunerServiceServicer:
@@ -213,6 +223,20 @@ class TunerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListArtifacts(self, request, context):
+        """Lists the files that the job has made.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DownloadBlob(self, request, context):
+        """Streams a file that the job has made.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TunerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -290,6 +314,16 @@ def add_TunerServiceServicer_to_server(servicer, server):
                     servicer.TailLogs,
                     request_deserializer=tuner_dot_v1_dot_tuner__service__pb2.TailLogsRequest.FromString,
                     response_serializer=tuner_dot_v1_dot_tuner__service__pb2.TailLogsResponse.SerializeToString,
+            ),
+            'ListArtifacts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListArtifacts,
+                    request_deserializer=tuner_dot_v1_dot_tuner__service__pb2.ListArtifactsRequest.FromString,
+                    response_serializer=tuner_dot_v1_dot_tuner__service__pb2.ListArtifactsResponse.SerializeToString,
+            ),
+            'DownloadBlob': grpc.unary_stream_rpc_method_handler(
+                    servicer.DownloadBlob,
+                    request_deserializer=tuner_dot_v1_dot_tuner__service__pb2.DownloadBlobRequest.FromString,
+                    response_serializer=tuner_dot_v1_dot_tuner__service__pb2.DownloadBlobResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -698,6 +732,60 @@ class TunerService:
             '/tuner.v1.TunerService/TailLogs',
             tuner_dot_v1_dot_tuner__service__pb2.TailLogsRequest.SerializeToString,
             tuner_dot_v1_dot_tuner__service__pb2.TailLogsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListArtifacts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tuner.v1.TunerService/ListArtifacts',
+            tuner_dot_v1_dot_tuner__service__pb2.ListArtifactsRequest.SerializeToString,
+            tuner_dot_v1_dot_tuner__service__pb2.ListArtifactsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DownloadBlob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/tuner.v1.TunerService/DownloadBlob',
+            tuner_dot_v1_dot_tuner__service__pb2.DownloadBlobRequest.SerializeToString,
+            tuner_dot_v1_dot_tuner__service__pb2.DownloadBlobResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,6 +55,10 @@ class TunerServiceStub:
     """Stores a file by its content; the first message is its header."""
     TailLogs: _grpc.UnaryStreamMultiCallable[_tuner_service_pb2.TailLogsRequest, _tuner_service_pb2.TailLogsResponse]
     """Streams the log of the job's driver."""
+    ListArtifacts: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.ListArtifactsRequest, _tuner_service_pb2.ListArtifactsResponse]
+    """Lists the files that the job has made."""
+    DownloadBlob: _grpc.UnaryStreamMultiCallable[_tuner_service_pb2.DownloadBlobRequest, _tuner_service_pb2.DownloadBlobResponse]
+    """Streams a file that the job has made."""
 
 @_typing.type_check_only
 class TunerServiceAsyncStub(TunerServiceStub):
@@ -83,6 +87,10 @@ class TunerServiceAsyncStub(TunerServiceStub):
     """Stores a file by its content; the first message is its header."""
     TailLogs: _aio.UnaryStreamMultiCallable[_tuner_service_pb2.TailLogsRequest, _tuner_service_pb2.TailLogsResponse]  # type: ignore[assignment]
     """Streams the log of the job's driver."""
+    ListArtifacts: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.ListArtifactsRequest, _tuner_service_pb2.ListArtifactsResponse]  # type: ignore[assignment]
+    """Lists the files that the job has made."""
+    DownloadBlob: _aio.UnaryStreamMultiCallable[_tuner_service_pb2.DownloadBlobRequest, _tuner_service_pb2.DownloadBlobResponse]  # type: ignore[assignment]
+    """Streams a file that the job has made."""
 
 class TunerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Calls of people and their programs."""
@@ -198,5 +206,21 @@ class TunerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_tuner_service_pb2.TailLogsResponse], _abc.AsyncIterator[_tuner_service_pb2.TailLogsResponse]]:
         """Streams the log of the job's driver."""
+
+    @_abc_1.abstractmethod
+    def ListArtifacts(
+        self,
+        request: _tuner_service_pb2.ListArtifactsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tuner_service_pb2.ListArtifactsResponse, _abc.Awaitable[_tuner_service_pb2.ListArtifactsResponse]]:
+        """Lists the files that the job has made."""
+
+    @_abc_1.abstractmethod
+    def DownloadBlob(
+        self,
+        request: _tuner_service_pb2.DownloadBlobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_tuner_service_pb2.DownloadBlobResponse], _abc.AsyncIterator[_tuner_service_pb2.DownloadBlobResponse]]:
+        """Streams a file that the job has made."""
 
 def add_TunerServiceServicer_to_server(servicer: TunerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tuner.curve import SearchState
 from tuner.jobs import (
     ClusterStatus,
+    DatasetFacts,
     Event,
     JobState,
     JobStateChanged,
@@ -18,7 +19,7 @@ from tuner.jobs import (
     What,
 )
 from tuner.record import Measurement, PacketAttempt, PlanStep
-from tuner.v1 import returns_pb2
+from tuner.v1 import record_pb2, returns_pb2
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.record import (
     enum_from_wire,
@@ -44,6 +45,30 @@ def _search_state_from_wire(number: int) -> SearchState:
     return SearchState(enum_from_wire(returns_pb2.SearchState, number, "state"))
 
 
+def facts_to_wire(facts: DatasetFacts) -> record_pb2.DatasetFacts:
+    """Returns what the data turned out to be as a message."""
+    return record_pb2.DatasetFacts(
+        digest=facts.digest,
+        examples=facts.examples,
+        test_examples=facts.test_examples,
+        classes=facts.classes,
+        features=facts.features,
+        notes=facts.notes,
+    )
+
+
+def facts_from_wire(message: record_pb2.DatasetFacts) -> DatasetFacts:
+    """Returns what the data turned out to be."""
+    return DatasetFacts(
+        digest=message.digest,
+        examples=message.examples,
+        test_examples=message.test_examples,
+        classes=message.classes,
+        features=message.features,
+        notes=tuple(message.notes),
+    )
+
+
 def job_to_wire(job: JobStatus) -> pb.Job:
     """Returns the job as a message."""
     return pb.Job(
@@ -67,6 +92,7 @@ def job_to_wire(job: JobStatus) -> pb.Job:
         billed_device_seconds=job.billed_device_seconds,
         queue_position=job.queue_position,
         owner=job.owner,
+        dataset=None if job.dataset is None else facts_to_wire(job.dataset),
     )
 
 
@@ -90,6 +116,7 @@ def job_from_wire(message: pb.Job) -> JobStatus:
         billed_device_seconds=message.billed_device_seconds,
         queue_position=message.queue_position,
         owner=message.owner,
+        dataset=facts_from_wire(message.dataset) if message.HasField("dataset") else None,
     )
 
 

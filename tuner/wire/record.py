@@ -18,6 +18,7 @@ from tuner.record import (
     PacketAttempt,
     PacketOutcome,
     Phase,
+    Place,
     PlanStep,
     StepKind,
 )
@@ -65,6 +66,12 @@ def time_from_wire(message: Any, field: str) -> datetime | None:
     return time
 
 
+def _place_to_wire(place: Place | None) -> pb.Predictions | None:
+    if place is None:
+        return None
+    return pb.Predictions(sha256=place.sha256, offset=place.offset, size_bytes=place.size_bytes)
+
+
 def measurement_to_wire(m: Measurement) -> pb.Measurement:
     """Returns the measurement as a message."""
     return pb.Measurement(
@@ -84,11 +91,13 @@ def measurement_to_wire(m: Measurement) -> pb.Measurement:
         packet=m.packet,
         packet_attempt=m.packet_attempt,
         record_time=time_to_wire(m.record_time),
+        predictions=_place_to_wire(m.predictions),
     )
 
 
 def measurement_from_wire(message: pb.Measurement) -> Measurement:
     """Returns the measurement. Raises TunerError, INVALID_ARGUMENT, on a malformed one."""
+    place = message.predictions
     return Measurement(
         id=message.id,
         search=message.search,
@@ -106,6 +115,9 @@ def measurement_from_wire(message: pb.Measurement) -> Measurement:
         packet=message.packet,
         packet_attempt=message.packet_attempt,
         record_time=time_from_wire(message, "record_time"),
+        predictions=Place(place.sha256, place.offset, place.size_bytes)
+        if message.HasField("predictions")
+        else None,
     )
 
 

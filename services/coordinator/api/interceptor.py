@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -15,6 +15,7 @@ from services.coordinator.secret import TOKEN_VARIABLE, matches
 from services.coordinator.store.base import Store
 from services.coordinator.store.errors import (
     AlreadyExistsError,
+    DataChangedError,
     NotFoundError,
     StaleError,
     StoreError,
@@ -22,7 +23,7 @@ from services.coordinator.store.errors import (
     WrongStateError,
 )
 from services.coordinator.store.rows import AttemptRow
-from tuner.errors import Status, TunerError
+from tuner.errors import Status, TunerError, invalid
 from tuner.wire.caller import token_from_wire
 from tuner.wire.errors import abort
 from tuner.wire.names import JobName
@@ -40,6 +41,7 @@ _MEANING: tuple[tuple[type[StoreError], Status, str], ...] = (
     (NotFoundError, Status.NOT_FOUND, "JOB_NOT_FOUND"),
     (AlreadyExistsError, Status.ALREADY_EXISTS, "JOB_ALREADY_EXISTS"),
     (StaleError, Status.FAILED_PRECONDITION, "STALE_ATTEMPT"),
+    (DataChangedError, Status.FAILED_PRECONDITION, "DATA_CHANGED"),
     (WrongStateError, Status.FAILED_PRECONDITION, "WRONG_STATE"),
     (UnavailableError, Status.UNAVAILABLE, "STORE_UNAVAILABLE"),
 )
@@ -148,8 +150,19 @@ def _wrapped(handler: Any, method: str, check: _Check) -> Any:
                 await _fail(context, method, error)
 
         make, behaviour = grpc.unary_stream_rpc_method_handler, run_stream
+    elif handler.request_streaming:
+        take_in = handler.stream_unary
+
+        async def run_upload(requests: AsyncIterator[Any], context: Context) -> Any:
+            try:
+                async with aclosing(_checked(requests, context, check)) as passed:
+                    return await take_in(passed, context)
+            except Exception as error:  # noqa: BLE001 - the last place that can answer the caller
+                return await _fail(context, method, error)
+
+        make, behaviour = grpc.stream_unary_rpc_method_handler, run_upload
     else:
-        call = handler.stream_unary if handler.request_streaming else handler.unary_unary
+        call = handler.unary_unary
 
         async def run(request: Any, context: Context) -> Any:
             try:
@@ -158,17 +171,26 @@ def _wrapped(handler: Any, method: str, check: _Check) -> Any:
             except Exception as error:  # noqa: BLE001 - the last place that can answer the caller
                 return await _fail(context, method, error)
 
-        make = (
-            grpc.stream_unary_rpc_method_handler
-            if handler.request_streaming
-            else grpc.unary_unary_rpc_method_handler
-        )
-        behaviour = run
+        make, behaviour = grpc.unary_unary_rpc_method_handler, run
     return make(
         behaviour,
         request_deserializer=handler.request_deserializer,
         response_serializer=handler.response_serializer,
     )
+
+
+async def _checked(
+    requests: AsyncIterator[Any], context: Context, check: _Check
+) -> AsyncGenerator[Any, None]:
+    """Yields the requests once the first has passed: it names who sends them."""
+    first = True
+    async for request in requests:
+        if first:
+            await check(request, context)
+            first = False
+        yield request
+    if first:
+        raise invalid("header", "is missing; it must be the first message")
 
 
 async def _fail(context: Context, method: str, error: Exception) -> None:

@@ -162,10 +162,17 @@ class JobCalls:
     ) -> pb.DeleteJobResponse:
         """Answers DeleteJob."""
         name = JobName.parse(request.name)
-        await asyncio.to_thread(self._core.store.delete_job, name)
+        files = await asyncio.to_thread(self._core.store.delete_job, name)
         await asyncio.to_thread(self._core.artifacts.delete_logs, name)
+        await asyncio.to_thread(self._free, files)
         self._core.hints.ring(name)
         return pb.DeleteJobResponse()
+
+    def _free(self, files: set[str]) -> None:
+        """Removes what only a deleted job referenced."""
+        store = self._core.store
+        for digest in files - store.referenced(files):
+            self._core.artifacts.remove(digest, lambda: bool(store.referenced([digest])))  # noqa: B023 - asked at once
 
     async def WatchJob(
         self, request: pb.WatchJobRequest, context: Context

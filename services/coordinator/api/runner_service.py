@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import structlog
 
 from services.coordinator.api.assignment import assignment
+from services.coordinator.api.attaching import attach, judged_facts
 from services.coordinator.api.blobs import hand_out
 from services.coordinator.api.interceptor import Context
 from services.coordinator.api.judging import judged_attempts, judged_measurements, judged_step
@@ -182,6 +183,26 @@ class RunnerService(RunnerServiceServicer):
         async with aclosing(hand_out(self._core.artifacts, request.sha256)) as chunks:
             async for chunk in chunks:
                 yield pb.FetchBlobResponse(chunk=chunk)
+
+    async def DescribeDataset(
+        self, request: pb.DescribeDatasetRequest, context: Context
+    ) -> pb.DescribeDatasetResponse:
+        """Answers DescribeDataset."""
+        name, attempt = JobName.parse(request.attempt.job), request.attempt
+        existed = await asyncio.to_thread(
+            self._store.describe_dataset,
+            name,
+            attempt.attempt,
+            attempt.epoch,
+            judged_facts(request.facts),
+        )
+        return pb.DescribeDatasetResponse(existed=existed)
+
+    async def AttachArtifact(
+        self, request_iterator: AsyncIterator[pb.AttachArtifactRequest], context: Context
+    ) -> pb.AttachArtifactResponse:
+        """Answers AttachArtifact."""
+        return await attach(request_iterator, self._core)
 
     async def _living(self, attempt: pb.AttemptRef) -> JobName:
         """Returns the job's name. Raises StaleError where the attempt lives no more."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from services.coordinator.admission import AdmissionPolicy
+from services.coordinator.api.artifacts import ArtifactCalls
 from services.coordinator.api.blobs import take_in
 from services.coordinator.api.cluster import ClusterCalls
 from services.coordinator.api.interceptor import Context
@@ -17,7 +18,7 @@ from tuner.v1 import tuner_service_pb2 as pb
 from tuner.v1.tuner_service_pb2_grpc import TunerServiceServicer
 
 
-class TunerService(JobCalls, RecordCalls, ClusterCalls, TunerServiceServicer):
+class TunerService(JobCalls, RecordCalls, ClusterCalls, ArtifactCalls, TunerServiceServicer):
     """Every call of TunerService, each answered by the part that it is about."""
 
     def __init__(
@@ -27,6 +28,7 @@ class TunerService(JobCalls, RecordCalls, ClusterCalls, TunerServiceServicer):
         JobCalls.__init__(self, core, policy)
         RecordCalls.__init__(self, core, curves)
         ClusterCalls.__init__(self, core, logs)
+        ArtifactCalls.__init__(self, core)
 
     async def UploadBlob(
         self, request_iterator: AsyncIterator[pb.UploadBlobRequest], context: Context

@@ -7,11 +7,11 @@ from 1 without gaps. Calls block; the server runs them in threads.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from services.coordinator.store.rows import AttemptRow, JobRow, Recorded
-from tuner.jobs import Event, JobState
+from tuner.jobs import Artifact, DatasetFacts, Event, JobState
 from tuner.record import Measurement, PacketAttempt, PlanStep
 from tuner.spec import JobSpec
 from tuner.wire.names import JobName
@@ -82,8 +82,11 @@ class Store(Protocol):
         """
         ...
 
-    def delete_job(self, name: JobName) -> None:
+    def delete_job(self, name: JobName) -> set[str]:
         """Removes a job that has ended, with its record.
+
+        Returns:
+            The digests of the files that it referenced: its own and its data's.
 
         Raises:
             NotFoundError: There is no such job.
@@ -171,10 +174,47 @@ class Store(Protocol):
         Raises:
             NotFoundError: There is no such job or search.
             StaleError: The attempt or epoch is superseded, or has ended.
+            TunerError: INVALID_ARGUMENT where predictions don't lie in a file of the job.
+        """
+        ...
+
+    def describe_dataset(
+        self, name: JobName, attempt: int, epoch: int, facts: DatasetFacts
+    ) -> bool:
+        """Records what the job's data turned out to be; what was recorded first stays.
+
+        Returns:
+            True where the same data, by its digest, was recorded before.
+
+        Raises:
+            NotFoundError: There is no such job.
+            StaleError: The attempt or epoch is superseded, or has ended.
+            DataChangedError: Other data was recorded before.
+        """
+        ...
+
+    def attach(self, name: JobName, attempt: int, epoch: int, artifact: Artifact) -> None:
+        """Notes that a file is the job's; one that had its name is so no more.
+
+        Raises:
+            NotFoundError: There is no such job.
+            StaleError: The attempt or epoch is superseded, or has ended.
         """
         ...
 
     # Reading
+
+    def artifacts(self, name: JobName, after: str = "", limit: int | None = None) -> list[Artifact]:
+        """Returns the job's files by name, those after a name. Raises NotFoundError."""
+        ...
+
+    def has_artifact(self, name: JobName, sha256: str) -> bool:
+        """Tells whether the job has a file of that content. Raises NotFoundError."""
+        ...
+
+    def referenced(self, digests: Iterable[str]) -> set[str]:
+        """Returns those of the digests that any job references: its files, or its data's."""
+        ...
 
     def events(self, name: JobName, after: int, limit: int) -> list[Event]:
         """Returns the events after a sequence number, in order. Raises NotFoundError."""

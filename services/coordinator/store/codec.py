@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 
-from tuner.jobs import UnknownEvent, What
+from tuner.jobs import DatasetFacts, UnknownEvent, What
 from tuner.record import Measurement, PlanStep
 from tuner.spec import JobSpec
 from tuner.v1 import record_pb2, spec_pb2
 from tuner.v1 import tuner_service_pb2 as service_pb2
-from tuner.wire.jobs import what_from_wire, what_to_wire
+from tuner.wire.jobs import facts_from_wire, facts_to_wire, what_from_wire, what_to_wire
 from tuner.wire.record import measurement_from_wire, step_from_wire
 from tuner.wire.spec import spec_from_wire, spec_to_wire
 
@@ -37,6 +37,16 @@ def pack_spec(spec: JobSpec) -> bytes:
 def unpack_spec(data: bytes) -> JobSpec:
     """Returns the spec of its bytes; judging one takes long, and they never change."""
     return spec_from_wire(spec_pb2.JobSpec.FromString(data))
+
+
+def pack_facts(facts: DatasetFacts) -> bytes:
+    """Returns the bytes of what a job's data turned out to be."""
+    return facts_to_wire(facts).SerializeToString(deterministic=True)
+
+
+def unpack_facts(data: bytes) -> DatasetFacts:
+    """Returns what a job's data turned out to be, of its bytes."""
+    return facts_from_wire(record_pb2.DatasetFacts.FromString(data))
 
 
 def pack(what: What) -> tuple[str, bytes]:

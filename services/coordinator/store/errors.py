@@ -21,6 +21,10 @@ class WrongStateError(StoreError):
     """The job's state doesn't allow it."""
 
 
+class DataChangedError(StoreError):
+    """The job's data isn't what it was when the job began."""
+
+
 class SchemaError(StoreError):
     """The database's schema is newer than this server, or isn't ours."""
 

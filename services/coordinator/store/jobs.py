@@ -9,14 +9,22 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.coordinator.store import tables as t
-from services.coordinator.store.attempts import end_live
-from services.coordinator.store.codec import pack_spec, unpack_spec
-from services.coordinator.store.errors import AlreadyExistsError, WrongStateError
+from services.coordinator.store.artifacts import of_job
+from services.coordinator.store.attempts import check, end_live
+from services.coordinator.store.codec import pack_facts, pack_spec, unpack_facts, unpack_spec
+from services.coordinator.store.errors import AlreadyExistsError, DataChangedError, WrongStateError
 from services.coordinator.store.log import Clock, LockedJob, append, lock_job, no_job
 from services.coordinator.store.rows import JobRow
 from tuner.curve import SearchState
 from tuner.errors import invalid
-from tuner.jobs import JobState, JobStateChanged, SearchStateChanged, SearchStatus, What
+from tuner.jobs import (
+    DatasetFacts,
+    JobState,
+    JobStateChanged,
+    SearchStateChanged,
+    SearchStatus,
+    What,
+)
 from tuner.spec import JobSpec
 from tuner.wire.names import JobName
 
@@ -140,12 +148,40 @@ def set_state(
     return get(connection, name)
 
 
-def delete(connection: sa.Connection, name: JobName, clock: Clock) -> None:
+def describe(
+    connection: sa.Connection,
+    name: JobName,
+    attempt: int,
+    epoch: int,
+    facts: DatasetFacts,
+    clock: Clock,
+) -> bool:
+    """Does Store.describe_dataset."""
+    job = lock_job(connection, name, clock)
+    check(connection, job, attempt, epoch)
+    row = t.jobs.c.id == job.id
+    known = connection.execute(sa.select(t.jobs.c.dataset).where(row)).scalar_one()
+    if known is None:
+        connection.execute(sa.update(t.jobs).where(row).values(dataset=pack_facts(facts)))
+        return False
+    before = unpack_facts(known)
+    if before.digest != facts.digest:
+        raise DataChangedError(
+            f"the data changed since the job began: its digest was {before.digest[:12]}... with "
+            f"{before.examples} examples and is {facts.digest[:12]}... with {facts.examples}; "
+            "put the old data back, or submit a new job"
+        )
+    return True
+
+
+def delete(connection: sa.Connection, name: JobName, clock: Clock) -> set[str]:
     """Does Store.delete_job; the foreign keys take the record along."""
     job = lock_job(connection, name, clock)
     if not job.state.ended:
         raise WrongStateError(f"{name} is {job.state}; cancel it before you delete it")
+    files = of_job(connection, job) | {f.sha256 for f in get(connection, name).spec.dataset.files}
     connection.execute(sa.delete(t.jobs).where(t.jobs.c.id == job.id))
+    return files
 
 
 def _end_searches(
@@ -202,4 +238,5 @@ def _job(row: sa.Row[Any], searches: Iterable[SearchStatus]) -> JobRow:
         attempt=row.attempt,
         billed_device_seconds=row.billed_device_seconds,
         searches=tuple(searches),
+        dataset=None if row.dataset is None else unpack_facts(row.dataset),
     )

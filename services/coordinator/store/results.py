@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from services.coordinator.store import surplus
 from services.coordinator.store import tables as t
+from services.coordinator.store.artifacts import check_places
 from services.coordinator.store.attempts import check
 from services.coordinator.store.codec import MEASUREMENT, unpack_measurement
 from services.coordinator.store.errors import NotFoundError
@@ -40,6 +41,8 @@ def record(
     job = lock_job(connection, name, clock)
     check(connection, job, attempt, epoch)
     _check_searches(connection, job, [*measurements, *ahead])
+    check_places(connection, job, "measurements", measurements)
+    check_places(connection, job, "surplus", ahead)
     known = _final(connection, job, [m.id for m in measurements])
     fresh: list[Measurement] = []
     tries: dict[_Try, PacketAttempt] = {}

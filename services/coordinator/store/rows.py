@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from tuner.jobs import JobState, JobStatus, SearchStatus
+from tuner.jobs import DatasetFacts, JobState, JobStatus, SearchStatus
 from tuner.spec import JobSpec
 from tuner.wire.names import JobName
 
@@ -17,6 +17,7 @@ class JobRow:
     Attributes:
         attempt: The last attempt's number; 0 before the first.
         billed_device_seconds: Sum over its packet attempts.
+        dataset: What its data turned out to be; None before it was read.
     """
 
     name: JobName
@@ -31,6 +32,7 @@ class JobRow:
     attempt: int
     billed_device_seconds: float
     searches: tuple[SearchStatus, ...]
+    dataset: DatasetFacts | None = None
 
     def status(self, queue_position: int = 0) -> JobStatus:
         """Returns the job as it is told, with its place in the queue, 0 where it isn't queued."""
@@ -48,6 +50,7 @@ class JobRow:
             billed_device_seconds=self.billed_device_seconds,
             queue_position=queue_position,
             owner=self.owner,
+            dataset=self.dataset,
         )
 
 

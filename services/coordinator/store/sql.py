@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy.exc import IntegrityError
 
-from services.coordinator.store import attempts, jobs, log, plan, results, surplus
+from services.coordinator.store import artifacts, attempts, jobs, log, plan, results, surplus
 from services.coordinator.store.base import Store
 from services.coordinator.store.database import Database
 from services.coordinator.store.errors import StaleError
 from services.coordinator.store.log import Clock
 from services.coordinator.store.rows import AttemptRow, JobRow, Recorded
 from services.coordinator.store.schema import migrate
-from tuner.jobs import Event, JobState
+from tuner.jobs import Artifact, DatasetFacts, Event, JobState
 from tuner.record import Measurement, PacketAttempt, PlanStep
 from tuner.spec import JobSpec
 from tuner.wire.names import JobName
@@ -101,10 +101,10 @@ class SqlStore(Store):
         with self._database.write() as connection:
             return jobs.set_state(connection, name, state, reason, expect, self._clock)
 
-    def delete_job(self, name: JobName) -> None:
+    def delete_job(self, name: JobName) -> set[str]:
         """Does Store.delete_job."""
         with self._database.write() as connection:
-            jobs.delete(connection, name, self._clock)
+            return jobs.delete(connection, name, self._clock)
 
     # Attempts
 
@@ -164,7 +164,8 @@ class SqlStore(Store):
         """Does Store.record.
 
         Raises:
-            TunerError: INVALID_ARGUMENT where a bill is negative or not finite.
+            TunerError: INVALID_ARGUMENT where a bill is negative or not finite, or
+                predictions don't lie in a file of the job.
         """
         with self._database.write() as connection:
             return results.record(
@@ -178,7 +179,34 @@ class SqlStore(Store):
                 self._clock,
             )
 
+    def describe_dataset(
+        self, name: JobName, attempt: int, epoch: int, facts: DatasetFacts
+    ) -> bool:
+        """Does Store.describe_dataset."""
+        with self._database.write() as connection:
+            return jobs.describe(connection, name, attempt, epoch, facts, self._clock)
+
+    def attach(self, name: JobName, attempt: int, epoch: int, artifact: Artifact) -> None:
+        """Does Store.attach."""
+        with self._database.write() as connection:
+            artifacts.attach(connection, name, attempt, epoch, artifact, self._clock)
+
     # Reading
+
+    def artifacts(self, name: JobName, after: str = "", limit: int | None = None) -> list[Artifact]:
+        """Does Store.artifacts."""
+        with self._database.read() as connection:
+            return artifacts.listed(connection, name, after, limit)
+
+    def has_artifact(self, name: JobName, sha256: str) -> bool:
+        """Does Store.has_artifact."""
+        with self._database.read() as connection:
+            return artifacts.has(connection, name, sha256)
+
+    def referenced(self, digests: Iterable[str]) -> set[str]:
+        """Does Store.referenced."""
+        with self._database.read() as connection:
+            return artifacts.referenced(connection, digests)
 
     def events(self, name: JobName, after: int, limit: int) -> list[Event]:
         """Does Store.events."""

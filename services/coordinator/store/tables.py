@@ -74,6 +74,8 @@ jobs = sa.Table(
     Column("last_sequence", sa.BigInteger, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("billed_device_seconds", sa.Double, nullable=False),
+    # What its data turned out to be; NULL before it was read.
+    Column("dataset", LargeBinary),
     UniqueConstraint("namespace", "job"),
     UniqueConstraint("namespace", "request_id"),
     Index(None, "namespace", "id"),
@@ -182,5 +184,18 @@ surplus = sa.Table(
     _job(),
     Column("id", String, primary_key=True),
     Column("payload", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Files that jobs have made. A measurement's predictions lie in one of its job's.
+artifacts = sa.Table(
+    "artifacts",
+    metadata,
+    _job(),
+    Column("name", String, primary_key=True),
+    Column("sha256", String, nullable=False),
+    Column("size_bytes", sa.BigInteger, nullable=False),
+    Column("create_time", UtcTime, nullable=False),
+    Index(None, "sha256"),
     sqlite_with_rowid=False,
 )

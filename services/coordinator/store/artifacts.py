@@ -1,0 +1,116 @@
+"""Which files each job has made. Their content is elsewhere (`services.coordinator.artifacts`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+
+from services.coordinator.store import tables as t
+from services.coordinator.store.attempts import check
+from services.coordinator.store.log import Clock, LockedJob, job_id, lock_job
+from tuner.errors import invalid
+from tuner.jobs import Artifact
+from tuner.record import Measurement
+from tuner.wire.names import JobName
+
+_CHUNK = 500
+
+
+def attach(
+    connection: sa.Connection,
+    name: JobName,
+    attempt: int,
+    epoch: int,
+    artifact: Artifact,
+    clock: Clock,
+) -> None:
+    """Does Store.attach."""
+    job = lock_job(connection, name, clock)
+    check(connection, job, attempt, epoch)
+    c = t.artifacts.c
+    named = (c.job_id == job.id, c.name == artifact.name)
+    values = {
+        "sha256": artifact.sha256,
+        "size_bytes": artifact.size_bytes,
+        "create_time": job.now,
+    }
+    known = connection.execute(sa.select(c.sha256).where(*named)).scalar_one_or_none()
+    if known is None:
+        connection.execute(
+            sa.insert(t.artifacts).values(job_id=job.id, name=artifact.name, **values)
+        )
+    elif known != artifact.sha256:
+        connection.execute(sa.update(t.artifacts).where(*named).values(values))
+
+
+def listed(
+    connection: sa.Connection, name: JobName, after: str, limit: int | None
+) -> list[Artifact]:
+    """Does Store.artifacts."""
+    c = t.artifacts.c
+    query = (
+        sa.select(c.name, c.sha256, c.size_bytes, c.create_time)
+        .where(c.job_id == job_id(connection, name), c.name > after)
+        .order_by(c.name)
+        .limit(limit)
+    )
+    return [Artifact(*row) for row in connection.execute(query)]
+
+
+def has(connection: sa.Connection, name: JobName, sha256: str) -> bool:
+    """Does Store.has_artifact."""
+    c = t.artifacts.c
+    query = sa.select(c.name).where(c.job_id == job_id(connection, name), c.sha256 == sha256)
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def referenced(connection: sa.Connection, digests: Iterable[str]) -> set[str]:
+    """Does Store.referenced."""
+    wanted = sorted(set(digests))
+    c = t.artifacts.c
+    found: set[str] = set()
+    for start in range(0, len(wanted), _CHUNK):
+        some = wanted[start : start + _CHUNK]
+        found.update(connection.execute(sa.select(c.sha256).where(c.sha256.in_(some))).scalars())
+    left = [digest for digest in wanted if digest not in found]
+    if left:
+        # A data set's files stand in specs alone, whose bytes hold each digest as it is.
+        for spec in connection.execute(sa.select(t.jobs.c.spec)).scalars():
+            found.update(digest for digest in left if digest.encode() in spec)
+    return found
+
+
+def of_job(connection: sa.Connection, job: LockedJob) -> set[str]:
+    """Returns the digests of the files that a job has made."""
+    c = t.artifacts.c
+    query = sa.select(c.sha256).where(c.job_id == job.id)
+    return set(connection.execute(query).scalars())
+
+
+def check_places(
+    connection: sa.Connection, job: LockedJob, field: str, rows: Sequence[Measurement]
+) -> None:
+    """Passes rows whose predictions lie within files of the job.
+
+    Raises:
+        TunerError: INVALID_ARGUMENT where one's don't.
+    """
+    named = sorted({m.predictions.sha256 for m in rows if m.predictions is not None})
+    if not named:
+        return
+    c = t.artifacts.c
+    query = sa.select(c.sha256, c.size_bytes).where(c.job_id == job.id, c.sha256.in_(named))
+    sizes = {row.sha256: row.size_bytes for row in connection.execute(query)}
+    for index, m in enumerate(rows):
+        place = m.predictions
+        if place is None:
+            continue
+        at = f"{field}[{index}].predictions"
+        if place.sha256 not in sizes:
+            problem = f"{place.sha256[:100]!r} is no file of {job.name}; attach it first"
+            raise invalid(f"{at}.sha256", problem)
+        size = sizes[place.sha256]
+        if not (place.offset >= 0 and 0 < place.size_bytes <= size - place.offset):
+            problem = f"{place.offset} and {place.size_bytes} don't lie within its {size} bytes"
+            raise invalid(f"{at}.offset", problem)
