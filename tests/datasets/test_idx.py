@@ -114,3 +114,13 @@ def test_a_bad_file_is_refused_by_name(tmp_path: Path, content: bytes, problem: 
     with pytest.raises(DataError, match=problem) as error:
         registry.load("idx", Request(tmp_path))
     assert idx.TRAIN[0] in str(error.value)
+
+
+def test_a_file_that_is_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    folder(tmp_path / "data")
+    labels = tmp_path / "data" / idx.TRAIN[1]
+    labels.rename(tmp_path / "elsewhere")
+    labels.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match=f"{idx.TRAIN[1]}: is a link that leads out of"):
+        registry.load("idx", Request(tmp_path / "data"))

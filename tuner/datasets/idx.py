@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from tuner.datasets.base import Data, DataError, Request
 from tuner.datasets.content import MAX_BYTES, make_data
+from tuner.datasets.folder import inside
 
 TRAIN = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
 TEST = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -73,7 +74,7 @@ def _find(name: str, path: Path | None, files: Mapping[str, Path]) -> Path | Non
         if candidate in files:
             return files[candidate]
         if path is not None and (path / candidate).is_file():
-            return path / candidate
+            return inside(path, path / candidate)
     return None
 
 

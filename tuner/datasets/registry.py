@@ -22,6 +22,7 @@ _CLASSES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "idx": ("tuner.datasets.idx", "Idx"),
         "csv": ("tuner.datasets.csv", "Csv"),
         "parquet": ("tuner.datasets.parquet", "Parquet"),
+        "images": ("tuner.datasets.images", "Images"),
     }
 )
 
