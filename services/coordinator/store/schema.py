@@ -28,8 +28,7 @@ def migrate(connection: sa.Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config = config_of(connection)
     script = ScriptDirectory.from_config(config)
     known = {revision.revision for revision in script.walk_revisions()}
     current = set(MigrationContext.configure(connection).get_current_heads())
@@ -45,3 +44,10 @@ def migrate(connection: sa.Connection) -> None:
             "give one of its own"
         )
     command.upgrade(config, "head")
+
+
+def config_of(connection: sa.Connection | None) -> Config:
+    """Returns Alembic's configuration for our migrations, over the open transaction."""
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
