@@ -97,7 +97,8 @@ class Request:
             the files were uploaded.
         files: Uploaded files by the names that they had at their owner's, relative to
             the folder ("cats/1.png"); empty where a path is given.
-        name: What stands behind the colon where it is neither file nor folder.
+        name: What stands behind the colon where it is neither file nor folder; of a file
+            that was fetched, the address by which its owner knows it.
         options: Every option of the catalog's entry that was given or has a default,
             each judged by it.
         task: What shall be predicted.

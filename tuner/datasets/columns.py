@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,17 +47,25 @@ class Column:
         return np.array(self.values, dtype=np.str_)[self.cells.astype(np.int64)]
 
 
-def from_text(name: str, cells: pa.ChunkedArray) -> Column:
+def from_text(
+    name: str, cells: pa.ChunkedArray, missing: Sequence[str] = MISSING, *, text: bool = False
+) -> Column:
     """Returns a column of a file that says nothing of types.
 
     Cells are numbers if all are; else true and false; else dates as in 2024-05-31, with a
     time of day or not; else text. Spaces around a cell don't count.
+
+    Args:
+        name: The column's name.
+        cells: Text.
+        missing: What stands for a missing cell, in small letters.
+        text: Whether they are text whatever they look like.
     """
     values, places = _encoded(pc.utf8_trim_whitespace(cells))
-    absent = pc.is_in(pc.utf8_lower(values), value_set=pa.array(MISSING, values.type))
+    absent = pc.is_in(pc.utf8_lower(values), value_set=pa.array(missing, values.type))
     held = pc.filter(values, pc.invert(absent))
     kind, typed = _typed(held)
-    if kind == "text":
+    if text or kind == "text":
         return _text(name, held, _renumbered(places, absent))
     # A place of -1, of no value at all, is the last one, which is missing.
     cells_of = np.full(len(values) + 1, np.nan)

@@ -42,7 +42,7 @@ class Idx:
         if path is not None and not path.is_dir():
             problem = "is a file, not a folder" if path.exists() else "there is no such folder"
             raise DataError(f"{path}: {problem}; give the folder that holds {TRAIN[0]}[.gz]")
-        where = str(path) if path is not None else "the uploaded files"
+        where = request.name or (str(path) if path is not None else "the uploaded files")
         found = {name: _find(name, path, files) for name in (*TRAIN, *TEST)}
         for name in TRAIN:
             if found[name] is None:

@@ -23,6 +23,8 @@ _CLASSES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "csv": ("tuner.datasets.csv", "Csv"),
         "parquet": ("tuner.datasets.parquet", "Parquet"),
         "images": ("tuner.datasets.images", "Images"),
+        "openml": ("tuner.datasets.openml", "OpenMl"),
+        "torchvision": ("tuner.datasets.torchvision", "Torchvision"),
     }
 )
 
