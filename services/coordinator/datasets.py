@@ -10,19 +10,23 @@ from services.coordinator.artifacts import Artifacts
 from tuner import catalog
 from tuner.errors import Status, TunerError, Violation, invalid
 from tuner.spec import BlobFile, Dataset
+from tuner.spec.roots import ARCHIVE, IMAGES, is_below, is_url, problem_with_url
 
 FIELD = "spec.dataset"
 
 # How the files of a data set's own test part begin.
 TEST_PREFIX = "t10k-"
 
+MOST_SINGLE_FILES = 5_000
+"""Files of a folder that may be uploaded one by one; more come in an archive."""
 
-def check_dataset(dataset: Dataset, roots: Sequence[Path], artifacts: Artifacts) -> None:
+
+def check_dataset(dataset: Dataset, roots: Sequence[Path | str], artifacts: Artifacts) -> None:
     """Judges where the data comes from. What is in it is for the runner to judge.
 
     Args:
         dataset: The spec's part.
-        roots: Folders below which paths of the cluster may be read.
+        roots: Folders and addresses below which data of the cluster may be read.
         artifacts: Where uploaded files are.
 
     Raises:
@@ -32,8 +36,10 @@ def check_dataset(dataset: Dataset, roots: Sequence[Path], artifacts: Artifacts)
     if dataset.files:
         _check_names(dataset)
         _check_uploaded(dataset.files, artifacts)
+    elif catalog.SOURCES[dataset.source].path == "name":
+        return  # what stands behind the colon is no path: the source looks it up
     elif dataset.path:
-        _check_path(dataset.path, roots)
+        _check_path(dataset, roots)
 
 
 def _check_names(dataset: Dataset) -> None:
@@ -47,6 +53,8 @@ def _check_names(dataset: Dataset) -> None:
         raise invalid(field, f"{dataset.source!r} is one file, but {len(names)} are given")
     if source.files:
         _check_folder(source, names)
+    elif source.path == "folder":
+        _check_images(names)
 
 
 def _check_folder(source: catalog.Source, names: Sequence[str]) -> None:
@@ -84,23 +92,40 @@ def _check_uploaded(files: Sequence[BlobFile], artifacts: Artifacts) -> None:
         )
 
 
-def _check_path(path: str, roots: Sequence[Path]) -> None:
-    field = f"{FIELD}.path"
+def _check_images(names: Sequence[str]) -> None:
+    """Judges what the names say; what an archive holds, the runner judges as it reads."""
+    field = f"{FIELD}.files"
+    if list(names) == [ARCHIVE]:
+        return
+    if len(names) > MOST_SINGLE_FILES:
+        raise invalid(
+            field,
+            f"are {len(names):,} files; at most {MOST_SINGLE_FILES:,} are taken one by one: send "
+            f"the folder as one uncompressed tar archive that is named {ARCHIVE}",
+        )
+    for name in names:
+        if not name.lower().endswith(IMAGES):
+            raise invalid(field, f"{name!r} is none of {', '.join(IMAGES)}; leave it out")
+        if "/" not in name:
+            raise invalid(field, f"{name!r} belongs to no class; name its folder: cats/{name}")
+
+
+def _check_path(dataset: Dataset, roots: Sequence[Path | str]) -> None:
+    path, field = dataset.path, f"{FIELD}.path"
     upload = "a client that can see the files uploads them"
     where = f"below {', '.join(map(str, roots))}" if roots else "nowhere: no data root is set"
+    refused: str | None = None
     if "\0" in path:
-        raise invalid(field, "has a zero byte in it", "DATA_OUTSIDE_ROOTS")
-    if not Path(path).is_absolute():
-        raise invalid(
-            field,
-            f"{path!r} is no absolute path of the cluster; data may be {where}; {upload}",
-            "DATA_OUTSIDE_ROOTS",
-        )
-    # Resolved, so that neither ".." nor a link leads out of a root.
-    resolved = Path(path).resolve()
-    if not any(resolved.is_relative_to(root.resolve()) for root in roots):
-        raise invalid(
-            field,
-            f"{path!r} is not below a data root; data may be {where}; {upload}",
-            "DATA_OUTSIDE_ROOTS",
-        )
+        refused = "has a zero byte in it"
+    elif is_url(path):
+        problem = problem_with_url(path)
+        if problem is None and catalog.SOURCES[dataset.source].path != "file":
+            problem = f"is an address, but {dataset.source} reads a folder; addresses are of files"
+        if problem is not None:
+            refused = f"{path!r} {problem}"
+    elif not Path(path).is_absolute():
+        refused = f"{path!r} is no absolute path of the cluster; data may be {where}; {upload}"
+    if refused is None and not is_below(path, roots):
+        refused = f"{path!r} is not below a data root; data may be {where}; {upload}"
+    if refused is not None:
+        raise invalid(field, refused, "DATA_OUTSIDE_ROOTS")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from tuner.spec.roots import is_url, problem_with_url, split_roots
 
 MIB = 1024 * 1024
 
@@ -25,8 +26,8 @@ class Settings(BaseSettings):
         advertise: "host:port" that runners connect to; the bound address where empty.
         ray_dashboard: The Ray dashboard as the coordinator reaches it.
         ray_dashboard_public: The same as people reach it; as above where empty.
-        data_roots: Folders of the cluster below which data may be read, as a
-            list separated like PATH.
+        data_roots: Folders of the cluster, and addresses (https, s3, gs), below which
+            data may be read, as a list separated like PATH.
         max_running_jobs: Jobs that run at once; the others wait.
         runner_python: The Python of the cluster's nodes that has this package.
         lease_seconds: A runner that isn't heard of for so long is given up.
@@ -53,7 +54,7 @@ class Settings(BaseSettings):
     advertise: str = ""
     ray_dashboard: str = "http://127.0.0.1:8265"
     ray_dashboard_public: str = ""
-    data_roots: Annotated[tuple[Path, ...], NoDecode] = ()
+    data_roots: Annotated[tuple[Path | str, ...], NoDecode] = ()
     max_running_jobs: int = Field(4, ge=1)
     runner_python: str = sys.executable
     lease_seconds: float = Field(10.0, gt=0)
@@ -71,14 +72,17 @@ class Settings(BaseSettings):
     @classmethod
     def _like_path(cls, value: object) -> object:
         if isinstance(value, str):
-            return tuple(Path(part) for part in value.split(os.pathsep) if part)
+            return tuple(r if is_url(r) else Path(r) for r in split_roots(value))
         return value
 
     @field_validator("data_roots")
     @classmethod
-    def _absolute(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+    def _absolute(cls, value: tuple[Path | str, ...]) -> tuple[Path | str, ...]:
         for root in value:
-            if not root.is_absolute():
+            if isinstance(root, str):
+                if problem := problem_with_url(root):
+                    raise ValueError(f"{root} {problem}")
+            elif not root.is_absolute():
                 raise ValueError(f"{root} is a relative path; give an absolute one")
         return value
 

@@ -145,7 +145,7 @@ class _Attempt:
             f"job {name}, attempt {self._link.attempt}: {len(assignment.steps)} decisions and "
             f"{len(assignment.measurements)} measurements so far; loading {spec.dataset}"
         )
-        data = content.load(spec.dataset, assignment.data_roots, self._link.fetch_blob)
+        data = content.load(spec.dataset, assignment.data_roots, self._link.fetch_blob, spec.task)
         refusals = content.refusals(spec, data)
         for note in tell(spec, data, self._link).notes:
             self._narrator.say(note)

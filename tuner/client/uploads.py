@@ -8,53 +8,60 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tuner import catalog
+from tuner.client.packing import Packed, packed
 from tuner.client.transport import Transport
 from tuner.errors import TunerError, invalid
 from tuner.spec import BlobFile, Dataset, JobSpec
+from tuner.spec.roots import ARCHIVE, is_url
 from tuner.v1 import tuner_service_pb2 as pb
 
 CHUNK_BYTES = 1 << 20
 _SLOWEST_BYTES_A_SECOND = 1 << 20
 
+Content = Path | Packed
+"""What is uploaded: a file, or a folder as one archive."""
 
-def with_local_files(spec: JobSpec) -> tuple[JobSpec, dict[BlobFile, Path]]:
+
+def with_local_files(spec: JobSpec) -> tuple[JobSpec, dict[BlobFile, Content]]:
     """Returns the spec with its local data described by content, and where each file is.
 
     Raises:
         TunerError: INVALID_ARGUMENT, field `dataset`, where the data is neither
             here nor a path on the cluster.
     """
-    blobs = {_described(path): path for path in local_files(spec.dataset)}
+    blobs = {_described(content): content for content in local_files(spec.dataset)}
     if not blobs:
         return spec, {}
-    dataset = Dataset(source=spec.dataset.source, files=tuple(blobs))
+    dataset = spec.dataset.model_copy(update={"path": "", "files": tuple(blobs)})
     return spec.model_copy(update={"dataset": dataset}), blobs
 
 
-def upload(transport: Transport, blobs: Mapping[BlobFile, Path]) -> None:
+def upload(transport: Transport, blobs: Mapping[BlobFile, Content]) -> None:
     """Sends each file, unless the coordinator has its content already.
 
     Raises:
         TunerError: What the coordinator answered, or that it didn't.
     """
-    for blob, path in blobs.items():
+    for blob, content in blobs.items():
         header = pb.BlobHeader(sha256=blob.sha256, size_bytes=blob.size_bytes)
         transport.upload(
             transport.stub.UploadBlob,
-            functools.partial(_requests, header, path),
+            functools.partial(_requests, header, content),
             transport.timeout + blob.size_bytes / _SLOWEST_BYTES_A_SECOND,
         )
 
 
-def local_files(dataset: Dataset) -> list[Path]:
+def local_files(dataset: Dataset) -> list[Content]:
     """Returns the files of this machine that the data set means; none for a cluster's path.
+
+    A folder of any files is one archive: thousands of small ones would each be a call.
 
     Raises:
         TunerError: INVALID_ARGUMENT, field `dataset`.
     """
-    if not dataset.path:
-        return []
     source = catalog.SOURCES[dataset.source]
+    if not dataset.path or source.path == "name" or is_url(dataset.path):
+        return []
     path = Path(dataset.path).expanduser()
     if not path.exists():
         if path.is_absolute():
@@ -69,6 +76,8 @@ def local_files(dataset: Dataset) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise _bad(f"{path} is no folder; write {source.name}:FOLDER")
+    if not source.files:
+        return [packed(path)]
     found = {name: _present(path, name) for name in source.files}
     lacking = [name for name in source.files if name.startswith("train-") and not found[name]]
     if lacking:
@@ -87,19 +96,29 @@ def _bad(problem: str) -> TunerError:
     return invalid("dataset", problem, "BAD_DATASET")
 
 
-def _described(path: Path) -> BlobFile:
+def _described(content: Content) -> BlobFile:
+    digest, size = hashlib.sha256(), 0
+    for chunk in _chunks(content):
+        digest.update(chunk)
+        size += len(chunk)
+    name = content.name if isinstance(content, Path) else ARCHIVE
+    return BlobFile(name=name, sha256=digest.hexdigest(), size_bytes=size)
+
+
+def _chunks(content: Content) -> Iterator[bytes]:
+    if isinstance(content, Packed):
+        yield from content.chunks(CHUNK_BYTES)
+        return
     try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        size = path.stat().st_size
+        with content.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
     except OSError as error:
-        raise _bad(f"{path} can't be read: {error.strerror}") from error
-    return BlobFile(name=path.name, sha256=sha256, size_bytes=size)
+        raise _bad(f"{content} can't be read: {error.strerror}") from error
 
 
-def _requests(header: pb.BlobHeader, path: Path) -> Iterator[pb.UploadBlobRequest]:
+def _requests(header: pb.BlobHeader, content: Content) -> Iterator[pb.UploadBlobRequest]:
     """Yields the header and the content; the coordinator answers early where it has both."""
     yield pb.UploadBlobRequest(header=header)
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            yield pb.UploadBlobRequest(chunk=chunk)
+    for chunk in _chunks(content):
+        yield pb.UploadBlobRequest(chunk=chunk)

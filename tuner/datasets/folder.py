@@ -11,9 +11,7 @@ from typing import IO
 
 from tuner.datasets.base import DataError, Request
 from tuner.datasets.content import MAX_BYTES
-
-ARCHIVE = "folder.tar"
-"""The name of an uploaded archive that holds a folder: thousands of small files as one."""
+from tuner.spec.roots import ARCHIVE
 
 MAX_FILES = 1_000_000
 

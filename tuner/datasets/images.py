@@ -15,11 +15,10 @@ from PIL import Image, ImageOps
 from tuner.datasets.base import Data, DataError, Request
 from tuner.datasets.content import MAX_BYTES, make_data
 from tuner.datasets.folder import Open, members
+from tuner.spec.roots import IMAGES
 
 MAX_PIXELS = 50_000_000
 """Most pixels that a file may declare: what a camera takes, and less than a bomb."""
-
-SUFFIXES = (".png", ".jpg", ".jpeg")
 
 _ORIENTATION = 0x0112  # EXIF's tag
 
@@ -80,7 +79,7 @@ def _parts(found: Mapping[str, Open], where: str) -> tuple[dict[str, str], dict[
                 f"{where}: {name} {lies}; put it in a folder that is named like its class, "
                 f"{'train/cats/1.png' if parted else 'cats/1.png'}"
             )
-        if not name.lower().endswith(SUFFIXES):
+        if not name.lower().endswith(IMAGES):
             raise DataError(f"{where}: {name} is neither PNG nor JPEG; take it out of the folder")
         parts[parted and folders[0] == "test"][name] = folders[-2]
     return parts

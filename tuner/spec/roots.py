@@ -1,4 +1,4 @@
-"""Data roots: what an operator lets jobs read, folders of the cluster and addresses elsewhere."""
+"""Where data lies: data roots, which are folders and addresses, and how folders are uploaded."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import re
 from collections.abc import Iterable
 from pathlib import Path, PurePath
 from urllib.parse import urlsplit
+
+ARCHIVE = "folder.tar"
+"""The name of an uploaded archive that holds a folder: thousands of small files as one."""
+
+IMAGES = (".png", ".jpg", ".jpeg")
+"""How the names of images end."""
 
 SCHEMES = ("https", "http", "s3", "gs")
 """The addresses that can be read."""

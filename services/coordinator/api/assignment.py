@@ -18,7 +18,7 @@ ROWS_A_MESSAGE = 500
 
 def assignment(
     job: JobRow,
-    data_roots: Sequence[Path],
+    data_roots: Sequence[Path | str],
     steps: Sequence[PlanStep],
     measurements: Sequence[Measurement],
     surplus: Sequence[Measurement],
