@@ -12,16 +12,21 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from typing import TypeVar
 
 import structlog
 
+from services.coordinator.artifacts import Artifacts
+from services.coordinator.rescoring import LackingError, Other, chosen_rows, rescored
 from services.coordinator.store.base import Store
 from services.coordinator.store.rows import JobRow
 from tuner import returns
 from tuner.curve import Curve, LearnerComparison, Question
+from tuner.errors import Status, TunerError
 from tuner.jobs import SearchStatus
 from tuner.record import Measurement
+from tuner.wire.artifacts import TRUTH
 from tuner.wire.names import JobName
 
 log = structlog.get_logger(__name__)
@@ -31,7 +36,7 @@ MAX_KEPT = 512
 # How often the record is read again where it grew between the reads.
 _READS = 3
 
-_Key = tuple[JobName, str, int, str]
+_Key = tuple[JobName, str, int, str, Other | None]
 _ComparisonKey = tuple[JobName, str, bool, int, str]
 _Answer = TypeVar("_Answer")
 _Kept = TypeVar("_Kept")
@@ -67,6 +72,24 @@ def _compute(
     )
 
 
+def _compute_other(
+    question: Question,
+    other: Other,
+    measurements: Sequence[Measurement],
+    artifacts: Artifacts,
+    truth: str,
+    search: SearchStatus,
+    billed: Mapping[int, float],
+    sequence: int,
+) -> Curve:
+    rows = chosen_rows(question, measurements)
+    if other.metric not in ("", question.metric):
+        rows = rescored(rows, other.metric, artifacts, truth)
+    curve = _compute(other.question(question), rows, search, billed, sequence)
+    note = other.note(question)
+    return replace(curve, notes=(note, *curve.notes)) if note else curve
+
+
 def _compare(
     questions: Sequence[Question],
     measurements: Sequence[Measurement],
@@ -80,9 +103,10 @@ def _compare(
 class Curves:
     """Makes curves and comparisons. They follow from the record: none is ever out of date."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, artifacts: Artifacts) -> None:
         """Starts no process before the first curve is asked for."""
         self._store = store
+        self._artifacts = artifacts
         self._pool: ProcessPoolExecutor | None = None
         self._kept: OrderedDict[_Key, Curve] = OrderedDict()
         self._compared: OrderedDict[_ComparisonKey, LearnerComparison | None] = OrderedDict()
@@ -92,21 +116,41 @@ class Curves:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def curve(self, job: JobRow, key: str) -> Curve:
+    async def curve(self, job: JobRow, key: str, other: Other | None = None) -> Curve:
         """Returns the curve of one search, from the record as it stands now.
+
+        Args:
+            job: The job.
+            key: The search's key.
+            other: What to ask instead of what the search asked, if anything.
 
         Raises:
             NotFoundError: There is no such job.
+            TunerError: FAILED_PRECONDITION where predictions that another metric needs
+                aren't there.
         """
         version = returns.ANALYSIS_VERSION
-        wanted = (job.name, key, job.last_sequence, version)
+        wanted = (job.name, key, job.last_sequence, version, other)
         if wanted in self._kept:
             self._kept.move_to_end(wanted)
             return self._kept[wanted]
         job, question, measurements, billed = await asyncio.to_thread(self._read, job, key)
         search = next(row for row in job.searches if row.key == key)
-        curve = await self._run(_compute, question, measurements, search, billed, job.last_sequence)
-        _keep(self._kept, (job.name, key, job.last_sequence, version), curve)
+        told = (search, billed, job.last_sequence)
+        if other is None:
+            curve = await self._run(_compute, question, measurements, *told)
+        else:
+            truth = await asyncio.to_thread(self._store.find_artifact, job.name, TRUTH)
+            kept = (self._artifacts, truth.sha256 if truth else "")
+            try:
+                curve = await self._run(_compute_other, question, other, measurements, *kept, *told)
+            except LackingError as error:
+                raise TunerError(
+                    Status.FAILED_PRECONDITION,
+                    "PREDICTIONS_MISSING",
+                    f"{key} can't be scored by {other.metric}: {error}",
+                ) from error
+        _keep(self._kept, (job.name, key, job.last_sequence, version, other), curve)
         return curve
 
     async def comparison(self, job: JobRow, metric: str, rope: bool) -> LearnerComparison | None:

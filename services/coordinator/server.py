@@ -99,7 +99,7 @@ class Coordinator:
     async def _serve(self, server: grpc.aio.Server, core: Core) -> None:
         logs = DriverLogs(core.store, core.artifacts, core.gateway, core.hints)
         policy = FirstComeFirstServed(core.settings.max_running_jobs)
-        curves = Curves(core.store)
+        curves = Curves(core.store, core.artifacts)
         self._ends.callback(curves.close)
         scheduler = Scheduler(core, policy, logs)
         self._ends.push_async_callback(scheduler.stop, GRACE_SECONDS)

@@ -183,3 +183,42 @@ def test_any_text_can_be_logged(text: str, tmp_path_factory: pytest.TempPathFact
 def test_what_programs_print_can_be_logged(artifacts: Artifacts) -> None:
     artifacts.append_log(JOB, 1, "broken \udcff name\n")
     assert artifacts.get_log(JOB, 1) == "broken ? name\n"
+
+
+def test_a_blob_that_nobody_wants_is_removed(artifacts: Artifacts, tmp_path: Path) -> None:
+    _upload(artifacts, CONTENT, DIGEST, len(CONTENT))
+    artifacts.remove(DIGEST, lambda: False)
+    assert not artifacts.has(DIGEST)
+    assert _files(tmp_path) == []
+    artifacts.remove(DIGEST, lambda: False)  # one that isn't there is no error
+
+
+def test_a_blob_can_not_be_found_while_it_is_asked_whether_it_is_wanted(
+    artifacts: Artifacts,
+) -> None:
+    """So whoever finds it after referring to it is heard."""
+    _upload(artifacts, CONTENT, DIGEST, len(CONTENT))
+    seen: list[bool] = []
+
+    def wanted() -> bool:
+        seen.append(artifacts.has(DIGEST))
+        return True
+
+    artifacts.remove(DIGEST, wanted)
+    assert seen == [False]
+    with artifacts.open(DIGEST) as file:
+        assert file.read() == CONTENT
+
+
+def test_a_removal_that_was_cut_off_is_undone_at_the_next_start(
+    artifacts: Artifacts, tmp_path: Path
+) -> None:
+    _upload(artifacts, CONTENT, DIGEST, len(CONTENT))
+
+    def die() -> bool:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        artifacts.remove(DIGEST, die)
+    assert not artifacts.has(DIGEST)
+    assert ArtifactStore(tmp_path / "artifacts").has(DIGEST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TypeVar
@@ -13,10 +14,13 @@ from services.coordinator.api.interceptor import Context
 from services.coordinator.api.portions import portions
 from services.coordinator.core import Core
 from services.coordinator.curves import Curves
+from services.coordinator.rescoring import Other
 from services.coordinator.store.rows import JobRow
+from tuner.catalog import METRICS
 from tuner.errors import invalid
 from tuner.jobs import Trial
 from tuner.record import Measurement, Phase, Setting
+from tuner.spec import JobSpec
 from tuner.spec.search import known_metric
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.comparison import comparison_to_wire
@@ -102,15 +106,17 @@ class RecordCalls:
     ) -> pb.ListCurvesResponse:
         """Answers ListCurves: every search's in the spec's order, the baseline's last."""
         job = await self._job(request.parent, "")
-        start = _position(request.page_token, "curves", request.parent)
+        other = _other(job.spec, request)
+        asked = (request.metric, str(other))
+        start = _position(request.page_token, "curves", request.parent, *asked)
         keys = [search.key for search in job.spec.all_searches()]
         chosen = keys[start : start + page_size(request.page_size)]
-        curves = await asyncio.gather(*(self._curves.curve(job, key) for key in chosen))
+        curves = await asyncio.gather(*(self._curves.curve(job, key, other) for key in chosen))
         page = _page(map(curve_to_wire, curves), request.page_size)
         end = start + len(page)
         return pb.ListCurvesResponse(
             curves=page,
-            next_page_token=make_token(str(end), "curves", request.parent)
+            next_page_token=make_token(str(end), "curves", request.parent, *asked)
             if end < len(keys)
             else "",
         )
@@ -135,6 +141,31 @@ class RecordCalls:
         if search and search not in keys:
             raise invalid("search", f"{search!r} is no search of the job; it has {', '.join(keys)}")
         return job
+
+
+def _other(spec: JobSpec, request: pb.ListCurvesRequest) -> Other | None:
+    """Returns what the curves are asked for instead of what the job asks; None for that.
+
+    Raises:
+        TunerError: INVALID_ARGUMENT where there is no such metric of the job's task, or
+            the margin is none.
+    """
+    margin = request.margin if request.HasField("margin") else None
+    if not request.metric and margin is None:
+        return None
+    able = [name for name, known in METRICS.items() if known.task == spec.task]
+    if request.metric and request.metric not in able:
+        problem = f"{request.metric[:100]!r} is no score of a {spec.task}; {', '.join(able)} are"
+        raise invalid("metric", problem)
+    if margin is not None and not (0 < margin < math.inf):
+        raise invalid("margin", f"{margin} can't be a margin; give a number above 0")
+    if margin is None and spec.worth is not None:
+        problem = (
+            "is missing, and the job is judged at a price in units of its own metric; give the "
+            f"least gain in {request.metric} per doubling that is worth having"
+        )
+        raise invalid("margin", problem)
+    return Other(request.metric, margin)
 
 
 def _position(token: str, *request: str) -> int:

@@ -58,6 +58,16 @@ def listed(
     return [Artifact(*row) for row in connection.execute(query)]
 
 
+def find(connection: sa.Connection, name: JobName, called: str) -> Artifact | None:
+    """Does Store.find_artifact."""
+    c = t.artifacts.c
+    query = sa.select(c.name, c.sha256, c.size_bytes, c.create_time).where(
+        c.job_id == job_id(connection, name), c.name == called
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Artifact(*row)
+
+
 def has(connection: sa.Connection, name: JobName, sha256: str) -> bool:
     """Does Store.has_artifact."""
     c = t.artifacts.c

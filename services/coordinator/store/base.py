@@ -208,6 +208,10 @@ class Store(Protocol):
         """Returns the job's files by name, those after a name. Raises NotFoundError."""
         ...
 
+    def find_artifact(self, name: JobName, called: str) -> Artifact | None:
+        """Returns the job's file of that name, if it has one. Raises NotFoundError."""
+        ...
+
     def has_artifact(self, name: JobName, sha256: str) -> bool:
         """Tells whether the job has a file of that content. Raises NotFoundError."""
         ...

@@ -198,6 +198,11 @@ class SqlStore(Store):
         with self._database.read() as connection:
             return artifacts.listed(connection, name, after, limit)
 
+    def find_artifact(self, name: JobName, called: str) -> Artifact | None:
+        """Does Store.find_artifact."""
+        with self._database.read() as connection:
+            return artifacts.find(connection, name, called)
+
     def has_artifact(self, name: JobName, sha256: str) -> bool:
         """Does Store.has_artifact."""
         with self._database.read() as connection:
