@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,17 +14,21 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
 from tuner.learners.base import Device
-from tuner.learners.fits import TRAIN_SCORED, Fitted, LoopingLearner, TimedOutError
-from tuner.scoring import DivergedError
+from tuner.learners.features import arrays
+from tuner.learners.fits import TimedOutError
+from tuner.learners.models import ModelLearner
+from tuner.scoring import DivergedError, Predictions
 
 Weights = npt.NDArray[np.float64]
 """Shape (classes, features + 1); the last column is the bias."""
+
+_FILE = "perceptron.safetensors"
 
 _STEPS_BETWEEN_LOOKS = 2_000
 """Examples shown before the deadline is looked at again: some tens of milliseconds."""
 
 
-class Perceptron(LoopingLearner):
+class Perceptron(ModelLearner):
     """One linear threshold unit a class, corrected whenever it is wrong.
 
     A perceptron answers with a class and no probabilities of its own: the rows
@@ -32,16 +38,8 @@ class Perceptron(LoopingLearner):
 
     name = "perceptron"
 
-    def fit(
-        self,
-        axis: str,
-        setting: Mapping[str, Value],
-        levels: Sequence[int],
-        fold: Fold,
-        device: Device,
-    ) -> Iterator[Fitted]:
-        """Trains on seeded shuffles of the fold and yields the one level."""
-        clock = time.perf_counter()
+    def train(self, setting: Mapping[str, Value], fold: Fold, device: Device) -> PerceptronModel:
+        """Trains on seeded shuffles of the fold."""
         # Weights that overflow are found at the end and reported as what they are.
         with threadpool_limits(device.threads), np.errstate(over="ignore", invalid="ignore"):
             weights = train(
@@ -54,9 +52,42 @@ class Perceptron(LoopingLearner):
                 seed=fold.seed,
                 device=device,
             )
-            score = _answers(weights, fold.x_score)
-            train_part = _answers(weights, fold.x[:TRAIN_SCORED])
-        yield Fitted(levels[0], score, train_part, weights.size, time.perf_counter() - clock)
+        return PerceptronModel(weights, device.threads)
+
+
+@dataclass(frozen=True)
+class PerceptronModel:
+    """The weights.
+
+    Attributes:
+        weights: Shape (classes, features + 1).
+        threads: Threads that predictions may use.
+    """
+
+    kind: ClassVar[str] = "perceptron"
+
+    weights: Weights
+    threads: int = 1
+
+    @property
+    def parameters(self) -> int:
+        """The number of weights."""
+        return self.weights.size
+
+    def predict(self, x: Features) -> Predictions:
+        """Returns 1 for the answer and 0 elsewhere, shape (examples, classes)."""
+        with threadpool_limits(self.threads):
+            answers = (_with_bias(x) @ self.weights.T).argmax(axis=1)
+        return np.eye(len(self.weights))[answers]
+
+    def save(self, folder: Path) -> None:
+        """Writes the weights as safetensors."""
+        arrays.write(folder / _FILE, {"weights": self.weights})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Returns the model that was saved there. Raises ValueError where it is damaged."""
+        return cls(arrays.read(folder / _FILE, {"weights": 2})["weights"].astype(np.float64))
 
 
 def train(
@@ -122,8 +153,3 @@ def train(
 def _with_bias(x: Features) -> npt.NDArray[np.float64]:
     rows = x.reshape(len(x), -1).astype(np.float64)
     return np.hstack([rows, np.ones((len(rows), 1))])
-
-
-def _answers(weights: Weights, x: Features) -> npt.NDArray[np.float64]:
-    answers = (_with_bias(x) @ weights.T).argmax(axis=1)
-    return np.eye(len(weights))[answers]

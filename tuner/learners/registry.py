@@ -13,8 +13,14 @@ from tuner.learners.base import Learner
 _CLASSES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "perceptron": ("tuner.learners.perceptron", "Perceptron"),
+        "logistic": ("tuner.learners.logistic", "Logistic"),
+        "linear": ("tuner.learners.linear", "Linear"),
+        "naive_bayes": ("tuner.learners.naive_bayes", "NaiveBayes"),
+        "neighbors": ("tuner.learners.neighbors", "Neighbors"),
+        "svm": ("tuner.learners.svm", "Svm"),
         "forest": ("tuner.learners.forest", "Forest"),
         "cnn": ("tuner.learners.cnn", "Cnn"),
+        "bag_of_features": ("tuner.learners.bag_of_features", "BagOfFeatures"),
         "hmm": ("tuner.learners.hmm", "Hmm"),
         "simulated": ("tuner.learners.simulated", "Simulated"),
     }

@@ -16,6 +16,9 @@ ABOUT = "model.json"
 # Imported only when asked for, as learners are.
 _KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
+        "bag_of_features": ("tuner.learners.bag_of_features", "BagModel"),
+        "estimator": ("tuner.learners.estimators", "EstimatorModel"),
+        "perceptron": ("tuner.learners.perceptron", "PerceptronModel"),
         "hmm": ("tuner.learners.hmm", "HmmModel"),
     }
 )
