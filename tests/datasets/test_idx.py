@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import time
 from pathlib import Path
 
 import numpy as np
@@ -124,3 +125,19 @@ def test_a_file_that_is_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> N
     labels.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(DataError, match=f"{idx.TRAIN[1]}: is a link that leads out of"):
         registry.load("idx", Request(tmp_path / "data"))
+
+
+MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist"
+
+
+@pytest.mark.skipif(not MNIST.is_dir(), reason=f"{MNIST} is not there")
+def test_mnist_is_read_in_seconds() -> None:
+    start = time.process_time()
+    data = registry.load("idx", Request(MNIST))
+    seconds = time.process_time() - start
+    assert data.x.shape == (60_000, 1, 28, 28)
+    assert data.x_test is not None
+    assert data.x_test.shape == (10_000, 1, 28, 28)
+    assert np.bincount(data.y)[[0, 5]].tolist() == [5923, 5421]
+    # Measured in docs/data.md: under a second. This tells reading from crawling.
+    assert seconds < 15

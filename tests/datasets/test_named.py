@@ -10,6 +10,7 @@ import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 
+import fsspec
 import numpy as np
 import pytest
 from standin import serving
@@ -276,3 +277,16 @@ def test_what_isnt_installed_is_named(
     monkeypatch.setattr(download, "fsspec", SimpleNamespace(filesystem=lacking))
     with pytest.raises(DataError, match=f"pip install {library}"):
         download.download(f"{scheme}://bucket/a.csv", tmp_path / "file")
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs"])
+def test_buckets_are_read_through_fsspec(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    memory = fsspec.filesystem("memory")
+    memory.pipe(f"{scheme}://bucket/a.csv", b"a,b\n1,2\n")
+    monkeypatch.setattr(download, "fsspec", SimpleNamespace(filesystem=lambda asked: memory))
+    download.download(f"{scheme}://bucket/a.csv", tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == b"a,b\n1,2\n"
+    with pytest.raises(DataError, match="there is no such file"):
+        download.download(f"{scheme}://bucket/b.csv", tmp_path / "file")
