@@ -83,16 +83,36 @@ def get_trials(
 def get_curves(
     ctx: typer.Context,
     job: JobArgument,
+    metric: Annotated[
+        str,
+        typer.Option("--metric", help="Score anew under this metric, from stored predictions."),
+    ] = "",
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            "--margin",
+            help="Least gain per doubling worth having, in the metric's units; the job's where "
+            "omitted.",
+            show_default=False,
+        ),
+    ] = None,
     output: Output = Format.TABLE,
     namespace: Namespace = "default",
     address: Address = None,
 ) -> None:
     """Show the returns curves of a job: levels, scores, gains, costs, verdicts."""
+    import dataclasses
+
     from tuner.cli.output import emit_list
     from tuner.report import curve_to_dict, table
 
     with connect(ctx, address, namespace) as client:
-        result = client.get_job(job).snapshot()
+        found = client.get_job(job)
+        result = found.snapshot()
+        if metric or margin is not None:
+            # How searches compare is said of the job's own question alone.
+            curves = found.curves(metric, margin)
+            result = dataclasses.replace(result, curves=curves, comparison=None)
     order = [s.key for s in result.job.spec.all_searches()]
     rows = [curve_to_dict(result.curves[key]) for key in order if key in result.curves]
     by_level = [{"key": row["key"], **level} for row in rows for level in row["levels"]]

@@ -60,6 +60,31 @@ def logs(
             typer.echo(line)
 
 
+def predictions(
+    ctx: typer.Context,
+    job: JobArgument,
+    search: Annotated[
+        str,
+        typer.Argument(metavar="SEARCH", help="A search, by its key.", show_default=False),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", metavar="FOLDER", help="Where to put the files."),
+    ] = Path("predictions"),
+    namespace: Namespace = "default",
+    address: Address = None,
+) -> None:
+    """Save what a search's measurements predicted of every test example, as NumPy's files."""
+    with connect(ctx, address, namespace) as client:
+        try:
+            files = client.get_job(job).save_predictions(search, output)
+        except OSError as error:
+            raise invalid(
+                "--output", f"{output} can't be written ({error.strerror}); name another folder"
+            ) from error
+    say(f"{len(files)} files in {output}; predictions.csv tells which measurement each is of.")
+
+
 def cancel(
     ctx: typer.Context,
     job: JobArgument,

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tuner.report.facts import data_line, facts_to_dict
 from tuner.report.naming import dataset_name, seconds
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def job_row(status: JobStatus) -> dict[str, Any]:
         "attempt": status.attempt,
         "queue_position": status.queue_position,
         "spent_device_seconds": status.billed_device_seconds,
+        "data": facts_to_dict(status.dataset),
     }
 
 
@@ -83,8 +85,14 @@ def job_table(status: JobStatus) -> RenderableType:
     facts.add_column()
     for name, value in job_row(status).items():
         if value not in ("", None, [], 0):
+            if name == "data":
+                continue  # said below, in words
             shown = " ".join(value) if isinstance(value, list) else str(value)
             facts.add_row(name.replace("_", " "), shown)
+    if status.dataset is not None:
+        facts.add_row("data", data_line(status.dataset))
+        for note in status.dataset.notes:
+            facts.add_row("note", note)
     searches = Table(box=box.SIMPLE_HEAD)
     for name in ("search", "state", "why"):
         searches.add_column(name)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+from tuner.client.files import JobFiles
 from tuner.client.paging import paged
 from tuner.client.result import Result
 from tuner.client.transport import Backoff, Transport
@@ -28,7 +29,7 @@ RESUME_SECONDS = 300.0
 """How long a stream tries to get back to a coordinator that went away."""
 
 
-class Job:
+class Job(JobFiles):
     """A job of the coordinator. Made by `Client.submit` and `Client.get_job`."""
 
     def __init__(self, transport: Transport, status: JobStatus) -> None:
@@ -104,12 +105,26 @@ class Job:
         self.refresh()
         return self._found()
 
-    def curves(self) -> dict[str, Curve]:
-        """Returns the returns curves so far, by their searches' keys."""
+    def curves(self, metric: str = "", margin: float | None = None) -> dict[str, Curve]:
+        """Returns the returns curves so far, by their searches' keys.
+
+        Args:
+            metric: Take every score again under this metric of the catalog, from stored
+                predictions. Hyperparameters stay those chosen under the job's own.
+            margin: The least gain per doubling that is worth having, in the metric's
+                units; the job's own where omitted.
+
+        Raises:
+            TunerError: INVALID_ARGUMENT where there is no such metric;
+                FAILED_PRECONDITION where predictions are missing.
+        """
         stub = self._transport.stub
         found = paged(
             lambda token: self._transport.call(
-                stub.ListCurves, pb.ListCurvesRequest(parent=self.name, page_token=token)
+                stub.ListCurves,
+                pb.ListCurvesRequest(
+                    parent=self.name, page_token=token, metric=metric, margin=margin
+                ),
             ),
             lambda response: response.curves,
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tuner.curve import Curve, CurveLevel, LearnerComparison
-from tuner.report import naming, sentences
+from tuner.report import facts, naming, sentences
 from tuner.report.advice import advice
 from tuner.report.objects import split_baselines
 from tuner.report.specs import spec_as_yaml
@@ -28,6 +28,7 @@ def markdown(result: Result) -> str:
         f"{naming.bar(spec)}; "
         f"at most {spec.alpha:.0%} of such verdicts may be wrong.",
         "",
+        *facts.section(job.dataset),
         "## Verdicts",
         "",
         *_verdicts(searched),

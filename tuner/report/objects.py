@@ -18,6 +18,7 @@ from tuner.curve import (
     Verdict,
 )
 from tuner.record import Comparison
+from tuner.report.facts import facts_to_dict
 from tuner.report.naming import dataset_name, level
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def to_dict(result: Result) -> dict[str, Any]:
         "state": result.state.value,
         "state_reason": job.reason,
         "dataset": dataset_name(spec.dataset),
+        "data": facts_to_dict(job.dataset),
         "margin": spec.margin,
         "worth": None if spec.worth is None else spec.worth.model_dump(),
         "alpha": spec.alpha,
