@@ -9,7 +9,7 @@ from registered import Registered
 from tuner import catalog
 from tuner.datasets.base import Fold
 from tuner.record import Outcome
-from tuner.testing import tiny_table
+from tuner.testing import tiny_table, tiny_values
 
 
 class TestForestTrees(Registered):
@@ -31,3 +31,47 @@ class TestForestSamples(Registered):
     levels = (10, 40)
     quick: ClassVar = {"trees": 5}
     failing = ({"criterion": "beauty"}, Outcome.CRASHED)
+
+
+class TestForestTreesOnValues(TestForestTrees):
+    failing = ({"splitter": "beauty"}, Outcome.CRASHED)
+
+    def make_fold(self, replicate: int) -> Fold:
+        return tiny_values(replicate)
+
+
+class TestForestLeaves(TestForestSamples):
+    axis = "leaves"
+    levels = (2, 8)
+
+
+class TestForestLeavesOnValues(TestForestLeaves):
+    failing = ({"splitter": "beauty"}, Outcome.CRASHED)
+
+    def make_fold(self, replicate: int) -> Fold:
+        return tiny_values(replicate)
+
+
+class TestBoostingRounds(Registered):
+    entry = catalog.LEARNERS["boosting"]
+    axis = "rounds"
+    levels = (1, 3, 20)
+    quick: ClassVar = {"leaves": 4, "min_samples_leaf": 3}
+    failing = ({"learning_rate": -1.0}, Outcome.CRASHED)
+
+
+class TestBoostingRoundsOnValues(TestBoostingRounds):
+    def make_fold(self, replicate: int) -> Fold:
+        return tiny_values(replicate)
+
+
+class TestBoostingLeaves(TestBoostingRounds):
+    axis = "leaves"
+    levels = (2, 4)
+    quick: ClassVar = {"rounds": 4, "min_samples_leaf": 3}
+
+
+class TestBoostingSamples(TestBoostingLeaves):
+    axis = "samples"
+    levels = (20, 40)
+    quick: ClassVar = {"rounds": 4, "leaves": 4, "min_samples_leaf": 3}

@@ -25,6 +25,8 @@ DEFAULTS = {
     "min_samples_leaf": 1,
     "bootstrap": True,
     "criterion": "gini",
+    "splitter": "best",
+    "leaves": 0,
 }
 
 

@@ -18,6 +18,7 @@ _CLASSES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "naive_bayes": ("tuner.learners.naive_bayes", "NaiveBayes"),
         "neighbors": ("tuner.learners.neighbors", "Neighbors"),
         "svm": ("tuner.learners.svm", "Svm"),
+        "boosting": ("tuner.learners.boosting", "Boosting"),
         "forest": ("tuner.learners.forest", "Forest"),
         "cnn": ("tuner.learners.cnn", "Cnn"),
         "bag_of_features": ("tuner.learners.bag_of_features", "BagOfFeatures"),

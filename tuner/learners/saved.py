@@ -17,6 +17,8 @@ ABOUT = "model.json"
 _KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "bag_of_features": ("tuner.learners.bag_of_features", "BagModel"),
+        "boosting": ("tuner.learners.boosting", "BoostingModel"),
+        "forest": ("tuner.learners.forest", "ForestModel"),
         "estimator": ("tuner.learners.estimators", "EstimatorModel"),
         "perceptron": ("tuner.learners.perceptron", "PerceptronModel"),
         "hmm": ("tuner.learners.hmm", "HmmModel"),

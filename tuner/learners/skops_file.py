@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import skops.io
-from skops.io.exceptions import UntrustedTypesFoundException
 
 FILE = "estimator.skops"
 
@@ -18,21 +16,26 @@ _TREE = "sklearn.tree._tree.Tree"
 
 def write(folder: Path, estimator: object) -> None:
     """Writes a fitted estimator, or a list of trees, into a folder."""
+    import skops.io  # it loads torch, which few learners need
+
     skops.io.dump(estimator, folder / FILE)
 
 
-def read(folder: Path, features: int, trusted: tuple[str, ...] = ()) -> Any:
+def read(folder: Path, features: int | None, trusted: tuple[str, ...] = ()) -> Any:
     """Returns the estimator that was written there, or the list of trees.
 
     Args:
         folder: Where.
-        features: How many values an example has.
+        features: How many values an example has; None where whoever asks looks.
         trusted: Types that are safe to read and that skops doesn't know.
 
     Raises:
         ValueError: The file is damaged, holds what isn't an estimator's, or is of other
             features.
     """
+    import skops.io
+    from skops.io.exceptions import UntrustedTypesFoundException
+
     file = folder / FILE
     try:
         found = skops.io.load(file, trusted=[_TREE, *trusted])
@@ -41,9 +44,10 @@ def read(folder: Path, features: int, trusted: tuple[str, ...] = ()) -> Any:
     except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{file} is missing or damaged") from error
     for part in found if isinstance(found, list) else [found]:
-        if getattr(part, "n_features_in_", None) != features:
+        held = getattr(part, "n_features_in_", None)
+        if not isinstance(held, int) or (features is not None and held != features):
             raise ValueError(f"{file}: the model is of other features than the {features} here")
-        if (tree := getattr(part, "tree_", None)) is not None and not _is_sound(tree, features):
+        if (tree := getattr(part, "tree_", None)) is not None and not _is_sound(tree, held):
             raise ValueError(f"{file}: a tree's nodes point to where there is nothing")
     return found
 
