@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from tuner.learners import registry
-from tuner.learners.base import Learner
+from pathlib import Path
+
+from tuner.learners import registry, saved
+from tuner.learners.base import Device, Learner
 from tuner.testing import LearnerConformance
 
 
 class Registered(LearnerConformance):
     def make_learner(self) -> Learner:
         return registry.get(self.entry.name)
+
+    def test_its_model_is_found_by_its_kind(self, tmp_path: Path) -> None:
+        if not self.keeps:
+            return
+        setting = dict(self.setting())
+        if self.axis in self.entry.hyperparameters:
+            setting[self.axis] = self.levels[0]
+        model = self.make_learner().train(setting, self.make_fold(0), Device())
+        saved.save(model, tmp_path, {})
+        assert type(saved.load(tmp_path)) is type(model)
