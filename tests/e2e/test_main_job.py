@@ -20,7 +20,7 @@ def simulated(**space: float) -> dict:
     return {**SIMULATED, "space": space}
 
 
-def test_depth_filters_and_trees_of_digits(client, stack):
+def test_depth_filters_and_trees_of_digits(client, stack, tmp_path: Path):
     """The shape of the issue's example, smaller."""
     spec = JobSpec(
         dataset="digits",
@@ -52,6 +52,30 @@ def test_depth_filters_and_trees_of_digits(client, stack):
     report = json.loads(stack.tuner("report", job.id, "-o", "json").stdout)
     assert report["state"] == "SUCCEEDED"
     assert {s["axis"] for s in report["searches"]} == {"depth", "filters", "trees"}
+    assert report["data"]["examples"] == 1797
+    assert any("Few test cases" in note for note in report["data"]["notes"])
+
+    # Every verdict can be taken again under another metric, from what was predicted.
+    other = job.curves(metric="log_loss", margin=0.1)
+    for key, curve in result.curves.items():
+        assert other[key].metric == "log_loss"
+        rows = [m for m in job.measurements(key) if m.phase is Phase.MEASURING]
+        for row in curve.levels:
+            told = [m.scores["log_loss"] for m in rows if m.level == row.level]
+            assert other[key].at(row.level).score == pytest.approx(np.mean(told), rel=1e-5)
+            assert other[key].at(row.level).setting == row.setting
+    predictions = job.predictions("forest/trees")
+    assert predictions.truth.classes == tuple("0123456789")
+    for m, p in predictions.rows:
+        error = np.mean(p.argmax(axis=1) != predictions.truth.y)
+        assert error == pytest.approx(m.scores["error"])
+    shown = stack.tuner("curves", job.id, "--metric", "auc", "--margin", "0.02", "-o", "json")
+    assert {s["metric"] for s in json.loads(shown.stdout)} == {"auc"}
+    folder = tmp_path / "predictions"
+    assert stack.tuner("predictions", job.id, "cnn/depth", "-o", str(folder)).returncode == 0
+    found = np.load(next(folder.glob("level-1-*.npy")), allow_pickle=False)
+    assert found.shape == (report["data"]["test_examples"], 10)
+
     log = stack.tuner("logs", job.id).stdout
     assert "cnn/depth #1" in log
     assert "every search has concluded" in log
