@@ -6,10 +6,12 @@ import json
 
 import pytest
 import yaml
-from coordinator_double import make_spec
+from coordinator_double import keep_predictions, make_spec
 from typer.testing import CliRunner
 
 from tuner.cli.main import app
+from tuner.jobs import DatasetFacts
+from tuner.wire.jobs import facts_to_wire
 
 
 @pytest.fixture
@@ -84,6 +86,47 @@ def test_get_trials_has_scores_of_the_searchs_metric(tuner, double):
     only = tuner("get", "trials", "digits-1", "--search", "cnn/depth", "-o", "name").stdout.split()
     assert len(set(only)) == 2
     assert "learning_rate=0.01" in tuner("get", "trials", "digits-1").stdout
+
+
+@pytest.mark.parametrize("command", [("curves",), ("get", "curves")])
+def test_curves_under_another_metric(tuner, double, command):
+    double.add_job()
+    assert tuner(*command, "digits-1", "--metric", "brier", "--margin", 0.05).exit_code == 0
+    asked = [r for r in double.listed if r.metric]
+    assert {(r.metric, r.margin) for r in asked} == {("brier", 0.05)}
+    got = json.loads(tuner(*command, "digits-1", "--metric", "auc", "-o", "json").stdout)
+    assert [row["key"] for row in got] == ["cnn/depth", "forest/trees", "perceptron"]
+    assert not double.listed[-1].HasField("margin")
+
+
+def test_predictions_are_saved_as_files(tuner, double, tmp_path):
+    double.add_job()
+    refused = tuner("predictions", "digits-1", "cnn/depth", "-o", tmp_path / "none")
+    assert refused.exit_code == 1
+    assert "no measurement has predictions" in refused.stderr
+    keep_predictions(double)
+    done = tuner("predictions", "digits-1", "cnn/depth", "-o", tmp_path / "out")
+    assert done.exit_code == 0
+    assert "5 files" in done.stderr
+    assert len(list((tmp_path / "out").iterdir())) == 5
+    (tmp_path / "file").touch()
+    refused = tuner("predictions", "digits-1", "cnn/depth", "-o", tmp_path / "file")
+    assert refused.exit_code == 2
+    assert "--output" in refused.stderr
+
+
+def test_a_job_tells_its_data(tuner, double):
+    name = double.add_job()
+    facts = DatasetFacts("ab" * 32, 1797, 450, 10, 64, ("Few test cases.",))
+    assert json.loads(tuner("get", "job", "digits-1", "-o", "json").stdout)["data"] is None
+    double.jobs[name].dataset.CopyFrom(facts_to_wire(facts))
+    got = json.loads(tuner("get", "job", "digits-1", "-o", "json").stdout)["data"]
+    assert (got["digest"], got["examples"], got["notes"]) == ("ab" * 32, 1797, ["Few test cases."])
+    for output in (tuner("get", "job", "digits-1").stdout, tuner("report", "digits-1").stdout):
+        shown = " ".join(output.split())
+        assert "1,797 examples of 64 values each, 10 classes, 450 of them the test" in shown
+        assert "Few test cases." in shown
+    assert json.loads(tuner("report", "digits-1", "-o", "json").stdout)["data"] == got
 
 
 def test_get_curves_is_in_the_specs_order(tuner, double):

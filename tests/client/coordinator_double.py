@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from concurrent import futures
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import grpc
+import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tuner import catalog
@@ -27,10 +29,12 @@ from tuner.curve import (
     VerdictOutcome,
 )
 from tuner.errors import Status, TunerError
-from tuner.record import Measurement, Outcome, Phase, PlanStep, StepKind, make_setting
+from tuner.predictions import Truth, encode
+from tuner.record import Measurement, Outcome, Phase, Place, PlanStep, StepKind, make_setting
 from tuner.spec import JobSpec
-from tuner.v1 import returns_pb2, tuner_service_pb2_grpc
+from tuner.v1 import record_pb2, returns_pb2, tuner_service_pb2_grpc
 from tuner.v1 import tuner_service_pb2 as pb
+from tuner.wire.artifacts import TRUTH, predictions_name
 from tuner.wire.catalog import learner_to_wire
 from tuner.wire.comparison import comparison_to_wire
 from tuner.wire.curve import curve_to_wire
@@ -228,6 +232,9 @@ class Double(tuner_service_pb2_grpc.TunerServiceServicer):
         cut: After how many events the next streams break off, one each.
         calls: What was called, how often.
         requests: Every CreateJob request, retries too.
+        listed: Every ListCurves request, its pages too.
+        kept: Files of every job, by name. A file is sent in chunks of three bytes.
+        places: By measurement id, where its predictions are.
     """
 
     token: str = ""
@@ -240,6 +247,9 @@ class Double(tuner_service_pb2_grpc.TunerServiceServicer):
     requests: list[pb.CreateJobRequest] = field(default_factory=list)
     watched: list[int] = field(default_factory=list)
     blobs: dict[str, bytes] = field(default_factory=dict)
+    listed: list[pb.ListCurvesRequest] = field(default_factory=list)
+    kept: dict[str, bytes] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
     jobs: dict[str, pb.Job] = field(default_factory=dict)
     log: list[str] = field(default_factory=lambda: [f"line {i}" for i in range(6)])
 
@@ -330,6 +340,7 @@ class Double(tuner_service_pb2_grpc.TunerServiceServicer):
 
     def ListCurves(self, request, context):
         self._enter("ListCurves", context)
+        self.listed.append(request)
         curves, token = _page([curve_to_wire(c) for c in make_curves()], request.page_token)
         return pb.ListCurvesResponse(curves=curves, next_page_token=token)
 
@@ -343,6 +354,7 @@ class Double(tuner_service_pb2_grpc.TunerServiceServicer):
     def _measurements(self, search):
         found = [make_measurement("cnn/depth", 1, i, 0.1 + i / 100) for i in range(3)]
         found += [make_measurement("forest/trees", 4, i, 0.2) for i in range(2)]
+        found = [replace(m, predictions=self.places.get(m.id)) for m in found]
         return [measurement_to_wire(m) for m in found if not search or m.search == search]
 
     def ListMeasurements(self, request, context):
@@ -402,6 +414,28 @@ class Double(tuner_service_pb2_grpc.TunerServiceServicer):
         self.blobs[header.sha256] = b"".join(r.chunk for r in request_iterator)
         return pb.UploadBlobResponse(sha256=header.sha256, size_bytes=header.size_bytes)
 
+    def ListArtifacts(self, request, context):
+        self._enter("ListArtifacts", context)
+        self._found(request.parent, context)
+        rows = [
+            record_pb2.Artifact(name=name, sha256=_digest(content), size_bytes=len(content))
+            for name, content in sorted(self.kept.items())
+        ]
+        found, token = _page(rows, request.page_token)
+        return pb.ListArtifactsResponse(artifacts=found, next_page_token=token)
+
+    def DownloadBlob(self, request, context):
+        self._enter("DownloadBlob", context)
+        by_digest = {_digest(content): content for content in self.kept.values()}
+        if request.sha256 not in by_digest:
+            self._abort(context, TunerError(Status.NOT_FOUND, "BLOB_NOT_FOUND", "no such file"))
+        content = by_digest[request.sha256]
+        cut = self.cut.pop(0) if self.cut else None
+        for i in range(0, len(content), 3):
+            if cut is not None and i >= 3 * cut:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "the coordinator goes down")
+            yield pb.DownloadBlobResponse(chunk=content[i : i + 3])
+
     def TailLogs(self, request, context):
         self._enter("TailLogs", context)
         cut = self.cut.pop(0) if self.cut else None
@@ -409,6 +443,10 @@ class Double(tuner_service_pb2_grpc.TunerServiceServicer):
             yield pb.TailLogsResponse(lines=[line], attempt=1)
         if cut is not None:
             context.abort(grpc.StatusCode.UNAVAILABLE, "the coordinator goes down")
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _rpc(status):
@@ -423,6 +461,27 @@ def _page(items, token):
     return items[start:end], str(end) if end < len(items) else ""
 
 
+def keep_predictions(double: Double) -> dict[str, np.ndarray]:
+    """Gives the double's three measurements of cnn/depth predictions, two in one file, and a truth.
+
+    Returns:
+        What was predicted, by measurement id.
+    """
+    chance = np.random.default_rng(0)
+    predicted = {f"cnn/depth:1:{i}": chance.dirichlet(np.ones(3), 5) for i in range(3)}
+    parts = {key: encode(values) for key, values in predicted.items()}
+    for some in (list(parts)[:2], list(parts)[2:]):
+        content = b"".join(parts[key] for key in some)
+        double.kept[predictions_name(_digest(content))] = content
+        offset = 0
+        for key in some:
+            double.places[key] = Place(_digest(content), offset, len(parts[key]))
+            offset += len(parts[key])
+    truth = Truth(np.array([0, 1, 2, 0, 1]), np.arange(5), ("a", "b", "c"))
+    double.kept[TRUTH] = truth.to_bytes()
+    return predicted
+
+
 def serve(double: Double) -> tuple[grpc.Server, str]:
     """Starts the server on a port of its own; returns it and its address."""
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=8))
@@ -434,6 +493,7 @@ def serve(double: Double) -> tuple[grpc.Server, str]:
 
 __all__ = [
     "Double",
+    "keep_predictions",
     "make_comparison",
     "make_curves",
     "make_events",

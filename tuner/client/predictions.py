@@ -6,6 +6,7 @@ Only arrays need numpy: a file is brought as it is stored.
 from __future__ import annotations
 
 import csv
+import re
 import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -75,7 +76,6 @@ def save(
         TunerError: FAILED_PRECONDITION where no measurement has predictions.
         OSError: They can't be written there.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     written = [_bring_truth(transport, job, measurements, folder)]
     lines = []
     with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as aside:
@@ -92,7 +92,9 @@ def save(
 def file_name(m: Measurement) -> str:
     """Returns what a measurement's array is called; several settings of a level stay apart."""
     kind = "runner-up-" if m.phase is Phase.RUNNER_UP else ""
-    return f"{kind}level-{m.level}-replicate-{m.replicate}-{m.id[:8]}"
+    # Of the digits that an id begins with; what a server sends must not lead elsewhere.
+    digits = re.sub(r"[^0-9A-Za-z]", "-", m.id[:8])
+    return f"{kind}level-{m.level}-replicate-{m.replicate}-{digits}"
 
 
 def _bring_truth(
@@ -122,7 +124,7 @@ def _parts(
             by_file.setdefault(m.predictions.sha256, []).append(m)
     sizes = {a.sha256: a for a in artifacts(transport, job)}
     for digest, some in by_file.items():
-        path = folder / digest
+        path = folder / "part"
         download(transport, job, sizes.get(digest, Artifact(digest, digest, 0)), path)
         with path.open("rb") as file:
             for m in some:
