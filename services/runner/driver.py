@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import ray
 
-from services.runner import cluster, content
+from services.runner import cluster, content, refit
 from services.runner.facts import tell
 from services.runner.link import Assignment, CoordinatorLink, is_stale
 from services.runner.narration import Narrator
@@ -149,9 +149,16 @@ class _Attempt:
         refusals = content.refusals(spec, data)
         for note in tell(spec, data, self._link).notes:
             self._narrator.say(note)
+        if spec.refit is not None:
+            refit.check(spec.refit, data)
         ray.init(address=self._settings.ray_address, log_to_driver=False, logging_level="WARNING")
         try:
-            self._measure(assignment, data, refusals)
+            if spec.refit is not None:
+                refit.run(
+                    spec, self._settings.job, data, self._link, self._halt, self._narrator.say
+                )
+            else:
+                self._measure(assignment, data, refusals)
         finally:
             ray.shutdown()
 

@@ -6,7 +6,7 @@ import pytest
 
 from tuner import catalog
 from tuner.errors import TunerError
-from tuner.spec import JobSpec
+from tuner.spec import JobSpec, Search
 
 REGRESSION = {"dataset": "npz:a.npz", "task": "regression"}
 ABLE = [{"learner": "forest"}]
@@ -69,3 +69,12 @@ def test_the_size_of_the_training_set_is_an_axis_of_every_learner():
 def test_levels_without_an_axis_are_refused_with_what_they_may_be_of():
     data = {"dataset": "digits", "searches": [{"learner": "perceptron", "levels": [10, 20]}]}
     assert "name the axis that they are of" in problems(data)["searches[0].levels"]
+
+
+@pytest.mark.parametrize("name", [n for n, known in catalog.LEARNERS.items() if known.listed])
+def test_every_axis_has_ranges_at_each_of_its_levels(name: str):
+    known = catalog.LEARNERS[name]
+    for axis in known.axes:
+        search = Search(name, axis=axis.name)
+        for level in search.levels:
+            assert set(search.ranges(level)) == set(known.hyperparameters) - {axis.name}

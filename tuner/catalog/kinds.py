@@ -129,7 +129,7 @@ class Learner:
                 )
         for name, known in self.hyperparameters.items():
             for scale in known.scaling if isinstance(known, Number) else ():
-                if self.axis(scale) is None or self.reference(scale) is None:
+                if self.axis(scale) is None or not self.reference(scale):
                     raise ValueError(
                         f"{self.name}: {name} scales with {scale!r}, which must be an axis and "
                         "have a hyperparameter of its name, whose default is the reference"

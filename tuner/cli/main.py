@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tuner import __version__
-from tuner.cli import analyze, cluster, get, jobs, simulate, submit
+from tuner.cli import analyze, cluster, export, get, jobs, simulate, submit
 from tuner.cli.exits import Commands
 
 app = typer.Typer(
@@ -54,6 +54,7 @@ app.command("logs")(jobs.logs)
 app.command("cancel")(jobs.cancel)
 app.command("delete")(jobs.delete)
 app.command("report")(jobs.report)
+app.command("export")(export.export)
 app.add_typer(get.app, name="get")
 app.command("curves")(get.get_curves)
 app.command("predictions")(jobs.predictions)

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from tuner import catalog
 from tuner.client.endpoint import Endpoint, find_endpoint
+from tuner.client.export import Export, choose
 from tuner.client.job import Job
 from tuner.client.paging import paged
 from tuner.client.transport import Transport
@@ -128,6 +129,25 @@ class Client:
             self._transport.stub.GetJob, pb.GetJobRequest(name=str(name))
         )
         return Job(self._transport, job_from_wire(message))
+
+    def export(self, job: Job | str, search: str, level: int | None = None) -> Export:
+        """Has a level that a job chose fitted once more, on all its training data.
+
+        The fit is a job of its own. `save` of what is returned waits for it and brings the
+        model here.
+
+        Args:
+            job: The job, its name or its id.
+            search: A search's key in it.
+            level: The level; the one that is enough where omitted.
+
+        Raises:
+            TunerError: NOT_FOUND or INVALID_ARGUMENT where there is no such job, search or
+                level; FAILED_PRECONDITION where the verdict names no level.
+        """
+        chooser = self.get_job(job) if isinstance(job, str) else job
+        choice = choose(chooser, search, level)
+        return Export(self._transport, choice, self.submit(choice.spec()))
 
     def jobs(self, namespace: str | None = None) -> Iterator[Job]:
         """Yields jobs, newest first.

@@ -31,12 +31,17 @@ class Filling:
         """
         if not self._columns:
             return x, x_score
+        medians = np.array([*self.medians(x).values()], dtype=np.float32)
         cells, score = x[:, self._columns], x_score[:, self._columns]
-        there = ~np.isnan(cells)
-        medians = np.zeros(len(self._columns), dtype=np.float32)
-        for place in np.flatnonzero(there.any(axis=0)):
-            medians[place] = np.median(cells[there[:, place], place])
         x_score = x_score.copy()
-        x[:, self._columns] = np.where(there, cells, medians)
+        x[:, self._columns] = np.where(np.isnan(cells), medians, cells)
         x_score[:, self._columns] = np.where(np.isnan(score), medians, score)
         return x, x_score
+
+    def medians(self, x: Features) -> dict[int, float]:
+        """Returns what fills each column that has missing cells, by the column's place."""
+        found = {}
+        for column in self._columns:
+            there = x[~np.isnan(x[:, column]), column]
+            found[column] = float(np.median(there)) if len(there) else 0.0
+        return found

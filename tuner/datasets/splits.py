@@ -146,6 +146,20 @@ class Splits:
         rest = np.random.default_rng(seed_of(self._seed, "whole", "split")).permutation(self._rest)
         return self._fold("whole", 0, rest, self._x_test, self._y_test)
 
+    def inputs(self) -> dict[str, object]:
+        """Returns what whoever asks a kept model must know, as plain data.
+
+        `shape` of an example; `features` by name, where a table has names; `filled`, the
+        value that stands for a missing cell, by the feature's place; `classes` by name.
+        """
+        medians = self._filling.medians(self._data.x[self._rest])
+        return {
+            "shape": list(self._data.x.shape[1:]),
+            "features": list(self._data.features),
+            "filled": {str(place): value for place, value in medians.items()},
+            "classes": list(self._data.classes),
+        }
+
     def _fold(
         self, phase: str, replicate: int, train: Indices, x_score: Features, y_score: Labels
     ) -> Fold:

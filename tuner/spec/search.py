@@ -199,7 +199,8 @@ class Search(Part):
         """Returns what the best value of a hyperparameter is multiplied by between levels."""
         known = self.known.hyperparameters[name]
         exponent = known.scaling.get(self.axis, 0.0) if isinstance(known, catalog.Number) else 0.0
-        return float((to_level / from_level) ** exponent)
+        # A level of 0 can be a default, and means something else than a little of it.
+        return float((to_level / from_level) ** exponent) if exponent else 1.0
 
 
 def _check_levels(axis: catalog.Axis, levels: tuple[int, ...]) -> list[Violation]:
