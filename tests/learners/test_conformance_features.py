@@ -12,6 +12,23 @@ from tuner.record import Outcome
 from tuner.testing import tiny_table
 
 
+class TestBagOfFeaturesWords(Registered):
+    entry = catalog.LEARNERS["bag_of_features"]
+    axis = "words"
+    levels = (4, 8)
+    quick: ClassVar = {"trees": 9}
+    failing = ({"C": -1.0}, Outcome.CRASHED)
+    looks = (0, 1, 5, 7, 9, 10, 15)
+
+
+class TestBagOfFeaturesSamples(Registered):
+    entry = catalog.LEARNERS["bag_of_features"]
+    axis = "samples"
+    levels = (12, 40)
+    quick: ClassVar = {"words": 4, "classifier": "forest", "trees": 9}
+    failing = ({"words": 10_000}, Outcome.CRASHED)
+
+
 class TestHmmStates(Registered):
     entry = catalog.LEARNERS["hmm"]
     axis = "states"

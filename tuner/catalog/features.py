@@ -2,9 +2,51 @@
 
 from __future__ import annotations
 
-from tuner.catalog.kinds import SAMPLES, Axis, Learner, Number
+from tuner.catalog.kinds import SAMPLES, Axis, Choice, Hyperparameter, Learner, Number
+
+_HEAD: dict[str, Hyperparameter] = {
+    "classifier": Choice(("svm", "forest"), "svm", description="what the features go into"),
+    "C": Number(1e-2, 1e3, 10.0, log=True, description="svm: price of an error"),
+    "kernel": Choice(("linear", "rbf"), "linear", tuned=False, description="svm: its kernel"),
+    "trees": Number(
+        1, 65_536, 100, log=True, integer=True, tuned=False, description="forest: trees"
+    ),
+}
+"""Hyperparameters of the classifier that features go into."""
 
 ALL: tuple[Learner, ...] = (
+    Learner(
+        "bag_of_features",
+        "visual words and HOG, made by hand, into a support vector machine or a forest",
+        axes=(
+            Axis(
+                "words",
+                2,
+                65_536,
+                (16, 32, 64, 128, 256, 512),
+                description="visual words told apart",
+            ),
+            SAMPLES,
+        ),
+        hyperparameters={
+            "features": Choice(
+                ("both", "words"), "both", description="HOG beside the words, or words alone"
+            ),
+            **_HEAD,
+            "pyramid": Choice(
+                (True, False), True, tuned=False, description="count words in quarters, too"
+            ),
+            "words": Number(
+                2,
+                65_536,
+                128,
+                log=True,
+                integer=True,
+                tuned=False,
+                description="visual words told apart",
+            ),
+        },
+    ),
     Learner(
         "hmm",
         "one Gaussian hidden Markov model a class; an image's rows, or a table's cells, in order",

@@ -15,7 +15,7 @@ Arrays = Mapping[str, npt.NDArray[np.generic]]
 
 def write(file: Path, arrays: Arrays) -> None:
     """Writes arrays of any shape, each under its name."""
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, file)
+    save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, file)
 
 
 def read(file: Path, axes: Mapping[str, int]) -> dict[str, npt.NDArray[np.generic]]:
