@@ -18,14 +18,21 @@ from typing import TypeVar
 import structlog
 
 from services.coordinator.artifacts import Artifacts
-from services.coordinator.rescoring import LackingError, Other, chosen_rows, rescored
+from services.coordinator.rescoring import (
+    LackingError,
+    Other,
+    by_example,
+    chosen_rows,
+    over_examples,
+    rescored,
+)
 from services.coordinator.store.base import Store
 from services.coordinator.store.rows import JobRow
 from tuner import returns
 from tuner.curve import Curve, LearnerComparison, Question
 from tuner.errors import Status, TunerError
 from tuner.jobs import SearchStatus
-from tuner.record import Measurement
+from tuner.record import Measurement, Phase
 from tuner.wire.artifacts import TRUTH
 from tuner.wire.names import JobName
 
@@ -85,7 +92,13 @@ def _compute_other(
     rows = chosen_rows(question, measurements)
     if other.metric not in ("", question.metric):
         rows = rescored(rows, other.metric, artifacts, truth)
-    curve = _compute(other.question(question), rows, search, billed, sequence)
+    asked = other.question(question)
+    if other.examples:
+        winners = [row for row in rows if row.phase is Phase.MEASURING]
+        values, groups = by_example(winners, asked.metric, artifacts, truth)
+        curve = over_examples(asked, winners, values, groups, search, billed, sequence)
+    else:
+        curve = _compute(asked, rows, search, billed, sequence)
     note = other.note(question)
     return replace(curve, notes=(note, *curve.notes)) if note else curve
 
@@ -148,7 +161,7 @@ class Curves:
                 raise TunerError(
                     Status.FAILED_PRECONDITION,
                     "PREDICTIONS_MISSING",
-                    f"{key} can't be scored by {other.metric}: {error}",
+                    f"{key} can't be scored by {other.metric or question.metric}: {error}",
                 ) from error
         _keep(self._kept, (job.name, key, job.last_sequence, version, other), curve)
         return curve

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,10 +10,13 @@ import numpy.typing as npt
 
 from services.coordinator.artifacts import Artifacts
 from tuner import catalog, scoring
-from tuner.curve import Question
+from tuner.curve import Curve, Question
 from tuner.errors import TunerError
+from tuner.example_scores import example_scores
+from tuner.jobs import SearchStatus
 from tuner.predictions import Truth, decode
 from tuner.record import Measurement, Outcome, Phase
+from tuner.returns.over_examples import curve_over_examples
 from tuner.returns.rows import distinct, measured_rows
 
 Values = npt.NDArray[np.float64]
@@ -30,13 +33,17 @@ class Other:
     Attributes:
         metric: What its levels are scored on; empty for the search's own.
         margin: The least gain per doubling that is worth having; None for the job's own.
+        examples: Whether the verdict has to survive other test examples, too.
     """
 
     metric: str
     margin: float | None = None
+    examples: bool = False
 
     def question(self, own: Question) -> Question:
         """Returns the search's question with these in place of its own, and of its price."""
+        if self.metric in ("", own.metric) and self.margin is None:
+            return own
         known = catalog.METRICS.get(self.metric)
         return replace(
             own,
@@ -102,6 +109,66 @@ def rescored(
         for row, values in predicted(artifacts, wanted):
             found[row.id] = replace(row, scores=_score(row, values, y))
     return list(found.values())
+
+
+def by_example(
+    rows: Sequence[Measurement], metric: str, artifacts: Artifacts, truth: str
+) -> tuple[dict[str, Values], npt.NDArray[np.int64] | None]:
+    """Returns what a metric is of each test example, or of groups of a jackknife, by row.
+
+    Args:
+        rows: Rows of one job that were scored on its test.
+        metric: One of the catalog's for the job's task.
+        artifacts: Where the predictions are.
+        truth: The digest of the job's truth; empty where it has none.
+
+    Returns:
+        The values by the ids of those that completed, and the clusters that examples come
+        in; None where each stands alone, or the values are of groups that respect them.
+
+    Raises:
+        LackingError: A row that completed has no predictions, they can't be had, or the
+            metric can't be taken without some of the examples.
+    """
+    wanted = [row for row in rows if _done(row)]
+    for row in wanted:
+        if row.predictions is None:
+            raise LackingError(f"{_named(row)}: recorded without predictions")
+    if not wanted:
+        raise LackingError("no replicate has completed yet")
+    known = truth_of(artifacts, truth)
+    found = {row.id: values for row, values in predicted(artifacts, wanted)}
+    try:
+        values = example_scores(metric, list(found.values()), known.y, known.groups)
+    except (ValueError, IndexError) as error:
+        raise LackingError(f"it can't be taken by example: {error}") from error
+    grouped = known.groups if catalog.METRICS[metric].mean else None
+    return dict(zip(found, values, strict=True)), grouped
+
+
+def over_examples(
+    asked: Question,
+    rows: Sequence[Measurement],
+    values: Mapping[str, Values],
+    groups: npt.NDArray[np.int64] | None,
+    search: SearchStatus,
+    billed: Mapping[int, float],
+    sequence: int,
+) -> Curve:
+    """Returns the curve over replicates crossed with examples. Raises LackingError."""
+    try:
+        return curve_over_examples(
+            asked,
+            rows,
+            values,
+            groups=groups,
+            state=search.state,
+            state_reason=search.reason,
+            billed=billed,
+            sequence=sequence,
+        )
+    except ValueError as error:
+        raise LackingError(str(error)) from error
 
 
 def truth_of(artifacts: Artifacts, digest: str) -> Truth:

@@ -356,3 +356,45 @@ async def test_a_job_at_a_price_wants_a_margin_for_another_metric(house: House) 
     other = await curve(house, job.name, metric="brier", margin=0.05)
     assert (other.price, other.margin) == (0.0, 0.05)
     assert other.verdict is not None
+
+
+async def test_a_verdict_can_be_asked_to_survive_other_examples(house: House) -> None:
+    """The same means; wider bounds, for 400 examples are another source of luck."""
+    job = await measured(house, margin=0.02)
+    for metric in ("", "brier"):
+        seeds = await curve(house, job.name, metric=metric)
+        both = await curve(house, job.name, metric=metric, examples=True)
+        assert both.metric == seeds.metric
+        assert "over other test examples as well as other seeds" in " ".join(both.notes)
+        assert "6 replicates crossed with 400 examples" in " ".join(both.notes)
+        for level in (1, 2, 4):
+            assert both.at(level).score == pytest.approx(seeds.at(level).score, abs=1e-6)
+            assert both.at(level).billed_device_seconds == seeds.at(level).billed_device_seconds
+            width = both.at(level).high - both.at(level).low
+            assert width > seeds.at(level).high - seeds.at(level).low
+    auc = await curve(house, job.name, metric="auc", examples=True)
+    scores = [r.scores["auc"] for r in job.rows if r.level == 2 and r.phase is Phase.MEASURING]
+    assert auc.at(2).score == pytest.approx(np.mean(scores), abs=1e-6)
+
+
+async def test_over_examples_only_replicates_that_all_levels_completed_count(house: House) -> None:
+    job = await measured(house, failed=[(2, 0), (4, 3)])
+    both = await curve(house, job.name, examples=True)
+    assert [row.replicates for row in both.levels] == [4, 4, 4]
+    assert [row.failed for row in both.levels] == [0, 1, 1]
+    assert "2 replicates that not every measured level completed are left out" in " ".join(
+        both.notes
+    )
+
+
+async def test_over_examples_every_row_needs_its_predictions(house: House) -> None:
+    job = await house.create()
+    runner = await house.enrol(job.name)
+    error = await refusal(curve(house, job.name, examples=True))
+    assert (error.reason, "no replicate has completed" in error.message) == (
+        "PREDICTIONS_MISSING",
+        True,
+    )
+    await runner.record(*(runner.row(1, i) for i in range(4)))
+    error = await refusal(curve(house, job.name, examples=True))
+    assert "simulated/depth can't be scored by error: level 1, replicate 0" in error.message

@@ -96,6 +96,12 @@ def get_curves(
             show_default=False,
         ),
     ] = None,
+    examples: Annotated[
+        bool,
+        typer.Option(
+            "--examples", help="Take the verdict over other test examples, too, not seeds alone."
+        ),
+    ] = False,
     output: Output = Format.TABLE,
     namespace: Namespace = "default",
     address: Address = None,
@@ -109,9 +115,9 @@ def get_curves(
     with connect(ctx, address, namespace) as client:
         found = client.get_job(job)
         result = found.snapshot()
-        if metric or margin is not None:
+        if metric or margin is not None or examples:
             # How searches compare is said of the job's own question alone.
-            curves = found.curves(metric, margin)
+            curves = found.curves(metric, margin, examples)
             result = dataclasses.replace(result, curves=curves, comparison=None)
     order = [s.key for s in result.job.spec.all_searches()]
     rows = [curve_to_dict(result.curves[key]) for key in order if key in result.curves]

@@ -105,7 +105,9 @@ class Job(JobFiles):
         self.refresh()
         return self._found()
 
-    def curves(self, metric: str = "", margin: float | None = None) -> dict[str, Curve]:
+    def curves(
+        self, metric: str = "", margin: float | None = None, examples: bool = False
+    ) -> dict[str, Curve]:
         """Returns the returns curves so far, by their searches' keys.
 
         Args:
@@ -113,6 +115,8 @@ class Job(JobFiles):
                 predictions. Hyperparameters stay those chosen under the job's own.
             margin: The least gain per doubling that is worth having, in the metric's
                 units; the job's own where omitted.
+            examples: Whether the verdict has to survive other test examples, too, and not
+                only other seeds.
 
         Raises:
             TunerError: INVALID_ARGUMENT where there is no such metric;
@@ -123,7 +127,11 @@ class Job(JobFiles):
             lambda token: self._transport.call(
                 stub.ListCurves,
                 pb.ListCurvesRequest(
-                    parent=self.name, page_token=token, metric=metric, margin=margin
+                    parent=self.name,
+                    page_token=token,
+                    metric=metric,
+                    margin=margin,
+                    examples=examples,
                 ),
             ),
             lambda response: response.curves,

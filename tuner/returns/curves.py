@@ -62,7 +62,7 @@ def curve(
     scores = completed_scores(question, measuring)
     evidence = Replicates.of(question, scores, also=failed)
     look = assess_if_priced(question, evidence)
-    notes = _notes(question, rows, measuring)
+    notes = _notes(rows, measuring) + failure_notes(question, measuring)
     if question.axis and not costless(question, evidence.levels):
         marks = [[i in measuring[int(k)].failed for i in evidence.numbers] for k in evidence.levels]
         notes += verdict_depends(question, evidence, np.array(marks, dtype=bool), look.verdict)
@@ -70,7 +70,7 @@ def curve(
             notes += sensitivity(question, evidence, look.verdict)
     notes += hangs_on_tuning(question, rows, measuring)
     facts: dict[float, Facts] = {
-        level: _facts(measuring.get(level), billed.get(level, 0.0))
+        level: facts_of(measuring.get(level), billed.get(level, 0.0))
         for level in set(measuring) | set(billed)
     }
     return replace(
@@ -81,7 +81,8 @@ def curve(
     )
 
 
-def _facts(rows: LevelRows | None, billed: float) -> Facts:
+def facts_of(rows: LevelRows | None, billed: float) -> Facts:
+    """Returns what is known of a level beside its scores; None is one that isn't measured."""
     if rows is None:
         return Facts(billed=billed)
     done = list(rows.completed.values())
@@ -96,10 +97,8 @@ def _facts(rows: LevelRows | None, billed: float) -> Facts:
     )
 
 
-def _notes(
-    question: Question, rows: Iterable[Measurement], measuring: Mapping[int, LevelRows]
-) -> list[str]:
-    """Says where several settings were measured, and what failed."""
+def _notes(rows: Iterable[Measurement], measuring: Mapping[int, LevelRows]) -> list[str]:
+    """Says where several settings were measured."""
     notes = []
     settings: dict[int, set[Setting]] = {}
     for row in rows:
@@ -121,9 +120,16 @@ def _notes(
                 f"level {level}: {len(settings[level])} settings were measured; the curve shows "
                 f"the winner's {len(chosen.completed) + len(chosen.failed)} replicates"
             )
-        if chosen.failed:
-            notes.append(f"level {level}: {_failed(question, chosen)}")
     return notes
+
+
+def failure_notes(question: Question, measuring: Mapping[int, LevelRows]) -> list[str]:
+    """Says at which levels replicates failed, and how."""
+    return [
+        f"level {level}: {_failed(question, measuring[level])}"
+        for level in sorted(measuring)
+        if measuring[level].failed
+    ]
 
 
 def _failed(question: Question, rows: LevelRows) -> str:

@@ -151,7 +151,7 @@ def _other(spec: JobSpec, request: pb.ListCurvesRequest) -> Other | None:
             the margin is none.
     """
     margin = request.margin if request.HasField("margin") else None
-    if not request.metric and margin is None:
+    if not (request.metric or request.examples) and margin is None:
         return None
     able = [name for name, known in METRICS.items() if known.task == spec.task]
     if request.metric and request.metric not in able:
@@ -159,13 +159,17 @@ def _other(spec: JobSpec, request: pb.ListCurvesRequest) -> Other | None:
         raise invalid("metric", problem)
     if margin is not None and not (0 < margin < math.inf):
         raise invalid("margin", f"{margin} can't be a margin; give a number above 0")
-    if margin is None and spec.worth is not None:
+    own = {search.metric for search in spec.all_searches()}
+    if request.examples and not request.metric and not own <= METRICS.keys():
+        problem = f"is missing, and the job's own isn't taken by example; {', '.join(able)} are"
+        raise invalid("metric", problem)
+    if request.metric and margin is None and spec.worth is not None:
         problem = (
             "is missing, and the job is judged at a price in units of its own metric; give the "
             f"least gain in {request.metric} per doubling that is worth having"
         )
         raise invalid("margin", problem)
-    return Other(request.metric, margin)
+    return Other(request.metric, margin, request.examples)
 
 
 def _position(token: str, *request: str) -> int:
