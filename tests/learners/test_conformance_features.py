@@ -29,6 +29,25 @@ class TestBagOfFeaturesSamples(Registered):
     failing = ({"words": 10_000}, Outcome.CRASHED)
 
 
+class TestDeepFeaturesDepth(Registered):
+    entry = catalog.LEARNERS["deep_features"]
+    axis = "depth"
+    levels = (1, 3)
+    quick: ClassVar = {"epochs": 1, "filters": 2, "batch_size": 256, "trees": 9, "grid": 2}
+    failing = ({"C": -1.0}, Outcome.CRASHED)
+
+
+class TestDeepFeaturesOfAnotherSet(TestDeepFeaturesDepth):
+    quick: ClassVar = {**TestDeepFeaturesDepth.quick, "pretrained": "digits"}
+
+
+class TestDeepFeaturesSamples(TestDeepFeaturesDepth):
+    axis = "samples"
+    levels = (16, 40)
+    quick: ClassVar = {**TestDeepFeaturesDepth.quick, "depth": 1}
+    failing = ({"learning_rate": 1e30, "epochs": 3}, Outcome.DIVERGED)
+
+
 class TestHmmStates(Registered):
     entry = catalog.LEARNERS["hmm"]
     axis = "states"

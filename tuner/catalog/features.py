@@ -48,6 +48,67 @@ ALL: tuple[Learner, ...] = (
         },
     ),
     Learner(
+        "deep_features",
+        "what a trained network's convolutions see, into a support vector machine or a forest",
+        axes=(
+            Axis(
+                "depth", 1, 256, (1, 2, 4, 8), description="convolutions that features have passed"
+            ),
+            SAMPLES,
+        ),
+        hyperparameters={
+            **_HEAD,
+            "pretrained": Choice(
+                ("own", "digits"),
+                "own",
+                tuned=False,
+                description="what the network is trained on: the job's own data, or another set",
+            ),
+            "learning_rate": Number(
+                1e-4, 1e-1, 3e-3, log=True, description="network: peak of the schedule"
+            ),
+            "weight_decay": Number(
+                1e-6, 1e-1, 1e-3, log=True, tuned=False, description="network: decoupled decay"
+            ),
+            "dropout": Number(
+                0.0, 0.6, 0.1, tuned=False, description="network: dropped before its last layer"
+            ),
+            "grid": Choice(
+                (1, 2, 4), 4, tuned=False, description="places a side that features are averaged at"
+            ),
+            "depth": Number(
+                1,
+                256,
+                2,
+                log=True,
+                integer=True,
+                tuned=False,
+                description="convolutions that features have passed",
+            ),
+            "filters": Number(
+                1,
+                4096,
+                16,
+                log=True,
+                integer=True,
+                tuned=False,
+                description="network: filters of its first stage",
+            ),
+            "epochs": Number(
+                1, 1000, 8, log=True, integer=True, tuned=False, description="network: passes"
+            ),
+            "batch_size": Number(
+                8,
+                4096,
+                64,
+                log=True,
+                integer=True,
+                tuned=False,
+                description="network: examples a step",
+            ),
+        },
+    ),
+    Learner(
         "hmm",
         "one Gaussian hidden Markov model a class; an image's rows, or a table's cells, in order",
         axes=(

@@ -22,6 +22,7 @@ _CLASSES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "forest": ("tuner.learners.forest", "Forest"),
         "cnn": ("tuner.learners.cnn", "Cnn"),
         "bag_of_features": ("tuner.learners.bag_of_features", "BagOfFeatures"),
+        "deep_features": ("tuner.learners.deep_features", "DeepFeatures"),
         "hmm": ("tuner.learners.hmm", "Hmm"),
         "simulated": ("tuner.learners.simulated", "Simulated"),
     }

@@ -21,7 +21,9 @@ _KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "forest": ("tuner.learners.forest", "ForestModel"),
         "estimator": ("tuner.learners.estimators", "EstimatorModel"),
         "perceptron": ("tuner.learners.perceptron", "PerceptronModel"),
+        "deep_features": ("tuner.learners.deep_features", "DeepModel"),
         "hmm": ("tuner.learners.hmm", "HmmModel"),
+        "net": ("tuner.learners.nets.kept", "NetModel"),
     }
 )
 

@@ -43,13 +43,18 @@ def read(folder: Path, features: int | None, trusted: tuple[str, ...] = ()) -> A
         raise ValueError(f"{file} holds what isn't read: {str(error).splitlines()[0]}") from error
     except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{file} is missing or damaged") from error
-    for part in found if isinstance(found, list) else [found]:
+    for part in found if isinstance(found, list) else [found, *_trees(found)]:
         held = getattr(part, "n_features_in_", None)
         if not isinstance(held, int) or (features is not None and held != features):
             raise ValueError(f"{file}: the model is of other features than the {features} here")
         if (tree := getattr(part, "tree_", None)) is not None and not _is_sound(tree, held):
             raise ValueError(f"{file}: a tree's nodes point to where there is nothing")
     return found
+
+
+def _trees(estimator: Any) -> list[Any]:
+    """Returns the trees that an estimator is made of."""
+    return list(getattr(estimator, "estimators_", ()))
 
 
 def _is_sound(tree: Any, features: int) -> bool:

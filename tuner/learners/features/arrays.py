@@ -28,14 +28,23 @@ def read(file: Path, axes: Mapping[str, int]) -> dict[str, npt.NDArray[np.generi
     Raises:
         ValueError: The file is damaged, or holds other arrays than these.
     """
-    try:
-        arrays = load_file(file)
-    except (OSError, SafetensorError, KeyError, TypeError) as error:
-        raise ValueError(f"{file} can't be read as safetensors: {error}") from error
+    arrays = read_any(file)
     found = {name: array.ndim for name, array in arrays.items()}
     if found != dict(axes):
         raise ValueError(f"{file} holds {_told(found)}; {_told(axes)} are needed")
     return arrays
+
+
+def read_any(file: Path) -> dict[str, npt.NDArray[np.generic]]:
+    """Returns the arrays that were written there, whichever they are.
+
+    Raises:
+        ValueError: The file is damaged.
+    """
+    try:
+        return dict(load_file(file))
+    except (OSError, SafetensorError, KeyError, TypeError) as error:
+        raise ValueError(f"{file} can't be read as safetensors: {error}") from error
 
 
 def _told(axes: Mapping[str, int]) -> str:

@@ -9,29 +9,26 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import SVC
 
 from tuner.catalog import Value
 from tuner.datasets.base import Labels
+from tuner.learners import skops_file
 from tuner.learners.base import Device
-from tuner.learners.features import estimators
+from tuner.learners.estimators import decisions
+from tuner.learners.features import arrays
 from tuner.learners.features.gradients import Floats32
 from tuner.learners.fits import TimedOutError, UnsuitableDataError
+from tuner.learners.temperature import COLDEST, HOTTEST, temperature
 from tuner.record import seed_of
 from tuner.scoring import Predictions
-
-_FOLDS = 3
-"""Parts of the training examples, each decided by a machine fitted on the others."""
 
 _TREES_AT_ONCE = 8
 """Trees grown between two looks at the deadline."""
 
-_COLDEST, _HOTTEST = 1e-2, 1e2
-"""Temperatures between which the likeliest one is sought."""
+_FILE = "head.safetensors"
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,7 @@ class Head:
         parts = ("support_vectors_", "dual_coef_", "intercept_")
         return sum(int(getattr(self.estimator, part).size) for part in parts)
 
-    def predict(self, x: Floats32) -> Predictions:
+    def predict(self, x: Any) -> Predictions:
         """Returns probabilities, shape (examples, classes), of features (examples, values)."""
         found = np.zeros((len(x), self.classes))
         if not len(x):
@@ -69,13 +66,14 @@ class Head:
         if isinstance(self.estimator, RandomForestClassifier):
             found[:, self.labels] = self.estimator.predict_proba(x)
         else:
-            found[:, self.labels] = softmax(_decide(self.estimator, x) / self.temperature, axis=1)
+            found[:, self.labels] = softmax(decisions(self.estimator, x) / self.temperature, axis=1)
         return found
 
     def save(self, folder: Path) -> None:
-        """Writes it into a folder."""
-        about = {"labels": self.labels.tolist(), "classes": self.classes}
-        estimators.write(folder, self.estimator, {**about, "temperature": self.temperature})
+        """Writes the estimator by skops and what it answers as safetensors."""
+        skops_file.write(folder, self.estimator)
+        about = {"classes": np.array(self.classes), "temperature": np.array(self.temperature)}
+        arrays.write(folder / _FILE, {"labels": self.labels, **about})
 
     @classmethod
     def load(cls, folder: Path, values: int) -> Self:
@@ -88,16 +86,18 @@ class Head:
         Raises:
             ValueError: The files are damaged, or are of other features.
         """
-        estimator, about = estimators.read(folder, (SVC, RandomForestClassifier), values)
-        try:
-            labels = np.array(about["labels"], dtype=np.int64)
-            classes, temperature = int(about["classes"]), float(about["temperature"])
-            agree = np.array_equal(labels, estimator.classes_) and set(labels) <= {*range(classes)}
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{folder}: {error} isn't said of the classifier") from error
-        if not agree or not _COLDEST <= temperature <= _HOTTEST:
-            raise ValueError(f"{folder}: what is said of the classifier isn't true of it")
-        return cls(estimator, labels, classes, temperature)
+        estimator = skops_file.read(folder, values)
+        found = arrays.read(folder / _FILE, {"labels": 1, "classes": 0, "temperature": 0})
+        labels = found["labels"].astype(np.int64)
+        classes, warmth = int(found["classes"]), float(found["temperature"])
+        if not (
+            isinstance(estimator, SVC | RandomForestClassifier)
+            and np.array_equal(labels, estimator.classes_)
+            and {*labels.tolist()} <= {*range(classes)}
+            and COLDEST <= warmth <= HOTTEST
+        ):
+            raise ValueError(f"{folder / _FILE} is damaged: it is of another classifier")
+        return cls(estimator, labels, classes, warmth)
 
 
 def fit_head(
@@ -106,8 +106,7 @@ def fit_head(
     """Fits the classifier that a setting asks for.
 
     A machine's decisions become probabilities by the temperature that is likeliest for
-    examples it wasn't fitted on, which three more fits on two thirds each find; where a
-    class has a single example there are none, and the temperature is 1.
+    examples it wasn't fitted on, which three more fits on two thirds each find.
 
     Args:
         setting: `classifier`: "svm" or "forest"; `kernel`, `C` of the one, `trees` of the other.
@@ -127,8 +126,13 @@ def fit_head(
     if setting["classifier"] == "forest":
         forest = _grow(int(setting["trees"]), x, y, seed_of(seed, "forest"), device)
         return Head(forest, labels, classes, 1.0)
-    temperature = _temperature(setting, x, y, seed_of(seed, "folds"), device)
-    return Head(_machine(setting, x, y, device), labels, classes, temperature)
+    y = y.astype(np.int64)
+
+    def decide(fitted: Any, left: Any) -> Any:
+        return decisions(_machine(setting, x[fitted], y[fitted], device), x[left])
+
+    warmth = temperature(y, seed_of(seed, "temperature"), decide)
+    return Head(_machine(setting, x, y, device), labels, classes, warmth)
 
 
 def _grow(trees: int, x: Floats32, y: Labels, seed: int, device: Device) -> RandomForestClassifier:
@@ -146,33 +150,6 @@ def _grow(trees: int, x: Floats32, y: Labels, seed: int, device: Device) -> Rand
 def _machine(setting: Mapping[str, Value], x: Floats32, y: Labels, device: Device) -> SVC:
     if device.expired():
         raise TimedOutError("the features were made")
+    machine = SVC(C=float(setting["C"]), kernel=setting["kernel"], gamma="scale")
     # Nothing is drawn, but without a seed of its own it would move numpy's global state on.
-    return SVC(C=float(setting["C"]), kernel=setting["kernel"], gamma="scale", random_state=0).fit(
-        x, y
-    )
-
-
-def _decide(machine: SVC, x: Floats32) -> Predictions:
-    """Returns how much speaks for each class that it knows, shape (examples, columns)."""
-    found: Any = machine.decision_function(x)
-    return found if found.ndim == 2 else np.stack([-found, found], axis=1)
-
-
-def _temperature(
-    setting: Mapping[str, Value], x: Floats32, y: Labels, seed: int, device: Device
-) -> float:
-    _, columns, counts = np.unique(y, return_inverse=True, return_counts=True)
-    folds = min(_FOLDS, int(counts.min()))
-    if folds < 2:
-        return 1.0
-    decisions = np.empty((len(y), len(counts)))
-    divided = StratifiedKFold(folds, shuffle=True, random_state=seed).split(x, y)
-    for fitted, left in divided:
-        decisions[left] = _decide(_machine(setting, x[fitted], y[fitted], device), x[left])
-
-    def loss(log_temperature: float) -> float:
-        scaled = log_softmax(decisions / np.exp(log_temperature), axis=1)
-        return -float(np.mean(scaled[np.arange(len(y)), columns]))
-
-    bounds = (np.log(_COLDEST), np.log(_HOTTEST))
-    return float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
+    return machine.set_params(random_state=0).fit(x, y)
