@@ -23,9 +23,12 @@ def rows(x: Features) -> Rows:
 class Scale:
     """Moves every feature's mean in training to 0 and its spread to 1.
 
+    The pixels of an image's channel are one feature: each by itself, one at the edge that is
+    black but for three images would outshout all others.
+
     Attributes:
-        mean: Shape (features,).
-        spread: Shape (features,); 1 where a feature is constant.
+        mean: Shape (values of an example,).
+        spread: Shape (values of an example,); 1 where a feature is constant.
     """
 
     mean: npt.NDArray[np.float64]
@@ -34,11 +37,14 @@ class Scale:
     @classmethod
     def of(cls, x: Features) -> Self:
         """Returns the scale of the training part."""
-        table = rows(x)
-        spread = table.std(axis=0)
+        alike = (0, 2, 3) if x.ndim == 4 else (0,)
+        mean = x.mean(axis=alike, dtype=np.float64, keepdims=True)[0]
+        spread = x.std(axis=alike, dtype=np.float64, keepdims=True)[0]
         # Of a constant feature rounding may leave a spread that is none.
-        constant = table.min(axis=0) == table.max(axis=0)
-        return cls(table.mean(axis=0), np.where(constant | (spread == 0), 1.0, spread))
+        constant = x.min(axis=alike, keepdims=True)[0] == x.max(axis=alike, keepdims=True)[0]
+        spread = np.where(constant | (spread == 0), 1.0, spread)
+        mean, spread = (np.broadcast_to(part, x.shape[1:]).ravel() for part in (mean, spread))
+        return cls(mean, spread)
 
     def __call__(self, x: Features) -> Rows:
         """Returns the rows, scaled."""
