@@ -75,7 +75,7 @@ def test_python_yaml_and_json_give_the_same_spec(tmp_path):
         ({**SHORTEST, "protocol": "resample"}, "protocol", "holdout"),
         ({"dataset": "digits"}, "searches", "missing"),
         ({"dataset": "digits", "searches": []}, "searches", "at least 1"),
-        (with_search(learner="cnnn"), "searches[0].learner", "there are perceptron, forest, cnn"),
+        (with_search(learner="cnnn"), "searches[0].learner", "there are perceptron, logistic, "),
         (with_search(axis="trees"), "searches[0].axis", "depth, filters"),
         (with_search(levels=[4, 2]), "searches[0].levels", "from small to large: [2, 4]"),
         (with_search(levels=[2, 2]), "searches[0].levels", "repeated"),
