@@ -228,7 +228,7 @@ async def test_only_ended_jobs_are_deleted(house: House) -> None:
 
 
 async def test_learners_are_the_catalogs_listed_ones(house: House) -> None:
-    answer = await house.stub.ListLearners(pb.ListLearnersRequest(page_size=2), metadata=AUTH)
+    answer = await house.stub.ListLearners(pb.ListLearnersRequest(page_size=7), metadata=AUTH)
     names = [learner.name for learner in answer.learners]
     request = pb.ListLearnersRequest(page_token=answer.next_page_token)
     names += [x.name for x in (await house.stub.ListLearners(request, metadata=AUTH)).learners]
