@@ -13,6 +13,7 @@ from tuner import scoring
 from tuner.datasets import registry
 from tuner.datasets.base import Fold
 from tuner.datasets.splits import Splits
+from tuner.learners import saved
 from tuner.learners.base import Device, Result
 from tuner.learners.deep_features import DeepFeatures, DeepModel
 from tuner.learners.features import pretrained
@@ -100,6 +101,23 @@ def test_another_number_of_channels_and_another_size_go_in() -> None:
             {**DEFAULTS, "pretrained": "digits", "depth": 3, "grid": grid}, fold, Device()
         )
         assert model.maker(fold.x).shape == (60, 8 * grid * grid)
+
+
+def test_a_kept_network_is_cut_at_any_of_its_depths(tmp_path: Path) -> None:
+    fold = tiny_images()
+    kept = DeepFeatures().train({**DEFAULTS, "depth": 4}, fold, Device())
+    saved.save(kept, tmp_path / "model", {})
+    name = f"model:{tmp_path / 'model'}"
+    whole, cut = (
+        DeepFeatures().train({**DEFAULTS, "depth": d, "pretrained": name}, fold, Device())
+        for d in (4, 2)
+    )
+    assert whole.predict(fold.x_score).tobytes() == kept.predict(fold.x_score).tobytes()
+    # Of its four convolutions two are of 4 filters, and two of 8.
+    assert cut.maker(fold.x).shape == (60, 4 * 16)
+    cut.save(tmp_path)
+    assert DeepModel.load(tmp_path).predict(fold.x).tobytes() == cut.predict(fold.x).tobytes()
+    assert "has 4 convolutions; depth is 5" in fit(fold, 5, pretrained=name).error
 
 
 def test_tables_are_refused() -> None:

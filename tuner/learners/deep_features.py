@@ -13,17 +13,21 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
+from tuner.learners import saved
 from tuner.learners.base import Device
 from tuner.learners.features import arrays, pretrained
 from tuner.learners.features.gradients import Floats32
 from tuner.learners.features.heads import Head, fit_head
 from tuner.learners.features.layers import Layers, moments, scale, train_layers, with_channels
-from tuner.learners.fits import TRAIN_SCORED, Fitted, LoopingLearner
+from tuner.learners.fits import TRAIN_SCORED, Fitted, LoopingLearner, UnsuitableDataError
 from tuner.learners.nets.state import settings_for, within_memory
 from tuner.scoring import DivergedError, Predictions
 
 OWN = "own"
 """`pretrained`: the network is trained on the fold's own training part."""
+
+KEPT = "model:"
+"""`pretrained`: before the folder of a kept model of this learner, whose training was paid for."""
 
 _FILE, _AXES = "scale.safetensors", {"mean": 1, "spread": 1, "grid": 0}
 
@@ -40,6 +44,10 @@ class DeepFeatures(LoopingLearner):
     replicates share one network and differ in nothing but the classifier and its data:
     intervals hold given that network. It is trained once in a process; each member's
     standalone cost has the whole of its training all the same, for alone it would pay it.
+
+    "model:" and a folder is the network of a model that was kept, cut after `depth`
+    convolutions; its cost isn't counted again, and what it was trained on isn't known here.
+    The catalog doesn't offer it until a spec can name a folder below the data roots.
 
     A job's own images must not be the source's: then the network would know the test.
     Images of any size and number of channels go into any network. Their pixels are scaled
@@ -99,6 +107,8 @@ def _layers(setting: Mapping[str, Value], fold: Fold, device: Device) -> tuple[L
     name = str(setting["pretrained"])
     if name == OWN:
         return train_layers(fold.x, fold.y, fold.classes, setting, fold.seed, device), 0.0
+    if name.startswith(KEPT):
+        return _kept(Path(name.removeprefix(KEPT))).up_to(int(setting["depth"])), 0.0
     source = pretrained.source_of(name)
     pretrained.refuse_if_known(fold.x, source, name)
     key = (source.digest, *(setting[part] for part in _TRAINING))
@@ -109,6 +119,17 @@ def _layers(setting: Mapping[str, Value], fold: Fold, device: Device) -> tuple[L
 
     found = pretrained.trained_once(key, train, device)
     return found.layers, found.seconds
+
+
+def _kept(folder: Path) -> Layers:
+    """Returns the network of a model that was kept; whoever names the folder judged it."""
+    model = saved.load(folder)
+    if not isinstance(model, DeepModel):
+        raise UnsuitableDataError(
+            f"pretrained: {folder.name} holds a model of the kind {model.kind}; deep_features is "
+            "needed"
+        )
+    return model.maker.layers
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from tuner.datasets.base import Features, Labels
 from tuner.learners.base import Device
 from tuner.learners.features import arrays
 from tuner.learners.features.gradients import Floats32
+from tuner.learners.fits import UnsuitableDataError
 from tuner.learners.nets.plain import plain_net
 from tuner.learners.nets.training import Schedule, train
 
@@ -50,6 +51,22 @@ class Layers:
         """Number of weights."""
         return sum(p.numel() for p in self.body.parameters())
 
+    def up_to(self, depth: int) -> Self:
+        """Returns the first so many convolutions of them.
+
+        Raises:
+            UnsuitableDataError: There aren't so many.
+        """
+        ends = [place for place, module in enumerate(self.body, 1) if isinstance(module, nn.ReLU)]
+        if depth > len(ends):
+            raise UnsuitableDataError(
+                f"pretrained: the network has {len(ends)} convolutions; depth is {depth}. "
+                "Take no more than it has"
+            )
+        if depth == len(ends):
+            return self
+        return replace(self, body=nn.Sequential(*list(self.body)[: ends[depth - 1]]))
+
     def features(self, x: Features, grid: int, device: str) -> Floats32:
         """Returns what the last layer sees, averaged over a grid of places, length 1.
 
@@ -77,7 +94,9 @@ class Layers:
     def save(self, folder: Path) -> None:
         """Writes the weights as safetensors."""
         weights = {f"body.{k}": v.cpu().numpy() for k, v in self.body.state_dict().items()}
-        more = {"mean": self.mean, "spread": self.spread, "shape": np.array(self.shape)}
+        left = sum(isinstance(module, nn.ReLU) for module in self.body)
+        shape = np.array([*self.shape, left])
+        more = {"mean": self.mean, "spread": self.spread, "shape": shape}
         arrays.write(folder / _FILE, {**weights, **more})
 
     @classmethod
@@ -87,7 +106,7 @@ class Layers:
         try:
             shape = tuple(int(side) for side in found.pop("shape"))
             mean, spread = found.pop("mean"), found.pop("spread")
-            channels, height, width, depth, filters = shape
+            channels, height, width, depth, filters, left = shape
             body = _body(
                 plain_net(
                     (channels, height, width), 1, depth=depth, filters=filters, dropout=0.0,
@@ -95,10 +114,12 @@ class Layers:
                 )
             )  # fmt: skip
             state = {k.removeprefix("body."): torch.from_numpy(v) for k, v in found.items()}
-            body.load_state_dict(state)
+            layers = cls(body.eval(), (channels, height, width, depth, filters), mean, spread)
+            layers = layers.up_to(left)
+            layers.body.load_state_dict(state)
         except (KeyError, ValueError, TypeError, RuntimeError) as error:
             raise ValueError(f"{folder / _FILE} is damaged: {error}") from error
-        return cls(body.eval(), (channels, height, width, depth, filters), mean, spread)
+        return layers
 
 
 def train_layers(
