@@ -376,3 +376,12 @@ def test_the_size_of_the_smallest_training_part_is_known() -> None:
     splits = Splits(table(int(sizes.sum()), groups=np.repeat(np.arange(20), sizes)), Split(), 0)
     trained = [len(splits.measuring(replicate).x) for replicate in range(20)]
     assert splits.train_size(20) == min(trained) < max(trained)
+
+
+def test_fewer_may_be_left_out_than_there_are_classes() -> None:
+    """Forty digits at a train_fraction of .9: four are dropped, and every class is trained on."""
+    splits = Splits(registry.load("digits"), Split(train_limit=40), 0)
+    folds = [splits.measuring(replicate) for replicate in range(3)]
+    assert {len(fold.x) for fold in folds} == {36}
+    assert all(len(np.unique(fold.y)) == 10 for fold in folds)
+    assert not np.array_equal(folds[0].x, folds[1].x)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tuner import catalog
 from tuner.catalog import SAMPLES, Axis, Learner, Number
+from tuner.datasets.dividing import stratified_order
 from tuner.learners import registry, samples
 from tuner.learners.base import Device
 from tuner.record import Member, make_setting
@@ -22,7 +23,7 @@ LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=80).map(np.array)
 @given(LABELS, st.integers(0, 2**32 - 1))
 def test_every_beginning_is_close_to_stratified(y: np.ndarray, seed: int) -> None:
     classes = 5
-    found = samples.order(y, classes, seed)
+    found = stratified_order(y, classes, seed)
     assert sorted(found) == list(range(len(y)))
     counts = np.bincount(y, minlength=classes)
     there = int((counts > 0).sum())
@@ -35,7 +36,7 @@ def test_every_beginning_is_close_to_stratified(y: np.ndarray, seed: int) -> Non
 
 @given(LABELS, st.integers(0, 2**32 - 1))
 def test_the_order_follows_from_the_seed(y: np.ndarray, seed: int) -> None:
-    np.testing.assert_array_equal(samples.order(y, 5, seed), samples.order(y, 5, seed))
+    np.testing.assert_array_equal(stratified_order(y, 5, seed), stratified_order(y, 5, seed))
 
 
 @pytest.mark.parametrize("fold", [tiny_table(0), tiny_values(0)], ids=["classes", "values"])

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
-from tuner.datasets.base import Data, DataError
+from tuner.datasets.base import Data, DataError, Labels
 
 Indices = npt.NDArray[np.int64]
 
@@ -48,6 +48,28 @@ def stratified(
         indices, train_size=first, test_size=second, stratify=labels, random_state=seed
     )
     return kept, other
+
+
+def stratified_order(y: Labels, classes: int, seed: int) -> Indices:
+    """Returns the places of all examples so that every beginning is close to stratified.
+
+    The examples of a class, shuffled, are spread evenly over [0, 1): one of each class comes
+    before any second one. Values are shuffled only.
+
+    Args:
+        y: Shape (examples,).
+        classes: Number of classes; 0 where they are values.
+        seed: Of the shuffle.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(y))
+    if not classes:
+        return shuffled
+    labels = y[shuffled]
+    places = np.empty(len(y))
+    for label in range(classes):
+        mine = np.flatnonzero(labels == label)
+        places[mine] = np.arange(len(mine)) / max(len(mine), 1)
+    return shuffled[np.argsort(places, kind="stable")]
 
 
 def at_random(

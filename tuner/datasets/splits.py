@@ -9,7 +9,15 @@ from types import MappingProxyType
 import numpy as np
 
 from tuner.datasets.base import Data, DataError, Features, Fold, Labels
-from tuner.datasets.dividing import Divide, Indices, at_random, by_group, in_time, stratified
+from tuner.datasets.dividing import (
+    Divide,
+    Indices,
+    at_random,
+    by_group,
+    in_time,
+    stratified,
+    stratified_order,
+)
 from tuner.datasets.filling import Filling
 from tuner.predictions import Truth
 from tuner.record import seed_of
@@ -196,8 +204,15 @@ class Splits:
 
     def _draw(self, indices: Indices, left_out: float, seed: int, field: str) -> Indices:
         """Returns a part of the examples; the others are used nowhere, so that any may be."""
-        draw = stratified if self._data.classes and self.method != "random" else at_random
-        return draw(self._data, indices, left_out, seed, field)[0]
+        if not self._data.classes or self.method == "random":
+            return at_random(self._data, indices, left_out, seed, field)[0]
+        dropped = round(left_out * len(indices))
+        classes = len(self._data.classes)
+        if dropped < classes <= len(indices) - dropped:
+            # So few are left out that they can't be of every class, and needn't be.
+            order = stratified_order(self._data.y[indices], classes, seed)
+            return indices[order[: len(indices) - dropped]]
+        return stratified(self._data, indices, left_out, seed, field)[0]
 
     def _judge_test(self) -> None:
         """Raises DataError where the test or a training part can tell no classes apart."""

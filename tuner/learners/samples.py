@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-import numpy.typing as npt
-
 from tuner import catalog
-from tuner.datasets.base import Fold, Labels
+from tuner.datasets.base import Fold
+from tuner.datasets.dividing import stratified_order
 from tuner.learners.base import Device, Learner, Result
 from tuner.record import Setting, make_setting, seed_of
 
@@ -55,30 +53,8 @@ def first_examples(fold: Fold, count: int) -> Fold:
     """Returns the fold with only so many training examples, or as it is if it has no more."""
     if count >= len(fold.x):
         return fold
-    chosen = order(fold.y, fold.classes, seed_of(fold.seed, "samples"))[:count]
+    chosen = stratified_order(fold.y, fold.classes, seed_of(fold.seed, "samples"))[:count]
     return replace(fold, x=fold.x[chosen], y=fold.y[chosen])
-
-
-def order(y: Labels, classes: int, seed: int) -> npt.NDArray[np.int64]:
-    """Returns the places of all examples so that every beginning is close to stratified.
-
-    The examples of a class, shuffled, are spread evenly over [0, 1): one of each class comes
-    before any second one. Values are shuffled only.
-
-    Args:
-        y: Shape (examples,).
-        classes: Number of classes; 0 where they are values.
-        seed: Of the shuffle.
-    """
-    shuffled = np.random.default_rng(seed).permutation(len(y))
-    if not classes:
-        return shuffled
-    labels = y[shuffled]
-    places = np.empty(len(y))
-    for label in range(classes):
-        mine = np.flatnonzero(labels == label)
-        places[mine] = np.arange(len(mine)) / max(len(mine), 1)
-    return shuffled[np.argsort(places, kind="stable")]
 
 
 def _by_capacity(
