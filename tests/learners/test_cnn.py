@@ -16,9 +16,9 @@ from tuner import scoring
 from tuner.datasets import registry
 from tuner.datasets.base import Fold
 from tuner.datasets.splits import Splits
-from tuner.learners import cnn
 from tuner.learners.base import Device, Result
 from tuner.learners.cnn import Cnn
+from tuner.learners.nets import learner
 from tuner.learners.nets.plain import GRID, layers_by_stage, plain_net
 from tuner.learners.nets.training import rate_at
 from tuner.record import Outcome, Value, make_setting
@@ -154,7 +154,7 @@ def test_exhausted_memory_is_an_outcome(monkeypatch: pytest.MonkeyPatch, error: 
         raise error
 
     fit(tiny_images(), 1)
-    monkeypatch.setattr(cnn, "train", exhausted)
+    monkeypatch.setattr(learner, "train", exhausted)
     assert fit(tiny_images(), 1).outcome is Outcome.OUT_OF_MEMORY
 
 

@@ -16,7 +16,7 @@ from tuner.datasets.base import Fold
 from tuner.learners import cnn
 from tuner.learners.base import Device, Result
 from tuner.learners.cnn import Cnn
-from tuner.learners.nets import together
+from tuner.learners.nets import learner, together
 from tuner.learners.nets.fused import FusedNet
 from tuner.learners.nets.plain import SeededDropout, plain_net
 from tuner.learners.nets.together import Lesson, Stopped
@@ -77,7 +77,7 @@ def test_any_image_and_depth_train_together(
     some = [setting(), setting(learning_rate=3e-2, dropout=0.0), setting(weight_decay=0.1)]
     folds = [colourful(r, height=height, width=width, channels=channels) for r in range(2)]
     lone = [run([s], [f], depth)[0] for s in some for f in folds]
-    monkeypatch.setattr(cnn, "_fit", refuse)
+    monkeypatch.setattr(Cnn, "fit", refuse)
     for found, expected in zip(run(some, folds, depth), lone, strict=True):
         assert expected.outcome is Outcome.COMPLETED
         check_same(found, expected, TOLERANCE)
@@ -140,7 +140,7 @@ def test_out_of_memory_is_final_only_for_one_alone(
     folds = [tiny_images(r) for r in range(5)]
     run([setting()], folds[:1])  # warms up
     monkeypatch.setattr(cnn, "train_together", limited(cnn.train_together))
-    monkeypatch.setattr(cnn, "train", limited(cnn.train))
+    monkeypatch.setattr(learner, "train", limited(learner.train))
     outcomes = {r.outcome for r in run([setting()], folds)}
     assert outcomes == {Outcome.COMPLETED if room else Outcome.OUT_OF_MEMORY}
     assert sizes[:2] == [5, 3] if room < 5 else [5]
@@ -304,7 +304,7 @@ def test_the_same_replicate_under_another_number_is_the_same() -> None:
 def test_it_trains_together_on_an_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
     folds, device = [tiny_images(r, n=300) for r in range(3)], Device("cuda")
     lone = [run([setting()], [fold], device=device)[0] for fold in folds]
-    monkeypatch.setattr(cnn, "_fit", refuse)
+    monkeypatch.setattr(Cnn, "fit", refuse)
     for found, expected in zip(run([setting()], folds, device=device), lone, strict=True):
         assert found.outcome is Outcome.COMPLETED, found.error
         check_same(found, expected, 1e-2)

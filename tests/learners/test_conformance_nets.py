@@ -29,3 +29,9 @@ class TestCnnSamples(TestCnnDepth):
     axis = "samples"
     levels = (16, 40)
     quick: ClassVar = {"epochs": 2, "depth": 2, "filters": 2, "batch_size": 16}
+
+
+class TestCnnEpochs(TestCnnDepth):
+    axis = "epochs"
+    levels = (1, 3)
+    quick: ClassVar = {"depth": 2, "filters": 2, "batch_size": 16}

@@ -11,6 +11,7 @@ ALL = (
         axes=(
             Axis("depth", 1, 256, (1, 2, 4, 8), description="convolution layers"),
             Axis("filters", 1, 4096, (4, 8, 16, 32, 64), description="filters of the first stage"),
+            Axis("epochs", 1, 1000, (2, 4, 8, 16, 32), description="passes over the data"),
             SAMPLES,
         ),
         hyperparameters={

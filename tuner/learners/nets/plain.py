@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from tuner.learners.nets.weights import drawn
+
 GRID = 4
 """The head sees at most GRID by GRID places, whatever the image's size."""
 
@@ -31,7 +33,8 @@ def layers_by_stage(depth: int, size: int) -> tuple[int, ...]:
 class SeededDropout(nn.Module):
     """Dropout that draws from a generator of its own instead of the global one."""
 
-    def __init__(self, share: float, generator: torch.Generator) -> None:
+    def __init__(self, share: float, generator: torch.Generator | None = None) -> None:
+        """Without a generator it can't drop: a network that was read back only answers."""
         super().__init__()
         self.share = share
         self.generator = generator
@@ -44,21 +47,19 @@ class SeededDropout(nn.Module):
         return x * kept / (1 - self.share)
 
 
-def plain_net(
+def plain_layers(
     shape: tuple[int, int, int],
     classes: int,
     *,
     depth: int,
     filters: int,
-    dropout: float,
-    seed: int,
-    device: str,
+    dropout: float = 0.0,
+    generator: torch.Generator | None = None,
 ) -> nn.Sequential:
-    """Returns an untrained network: `depth` times convolution, normalisation, ReLU, and a head.
+    """Returns a network without storage: `depth` times convolution, normalisation, ReLU, a head.
 
     Filters double whenever the resolution halves, so a layer costs about the
-    same at every stage. The weights are drawn on the CPU (He et al. 2015), alike
-    for every device.
+    same at every stage.
 
     Args:
         shape: An image's (channels, height, width).
@@ -66,8 +67,7 @@ def plain_net(
         depth: Convolution layers, 3 by 3.
         filters: Filters of the first stage.
         dropout: Share dropped before the last layer.
-        seed: Of the weights and of what is dropped.
-        device: torch's name of where it shall live.
+        generator: Draws what is dropped; a network that only answers needs none.
     """
     channels, height, width = shape
     modules: list[nn.Module] = []
@@ -97,27 +97,36 @@ def plain_net(
             modules.append(nn.AdaptiveAvgPool2d(grid))
         modules += [
             nn.Flatten(),
-            SeededDropout(dropout, torch.Generator(device).manual_seed(seed)),
+            SeededDropout(dropout, generator),
             nn.Linear(channels * grid[0] * grid[1], classes),
         ]
-        net = nn.Sequential(*modules)
-    net.to_empty(device="cpu")
-    _draw(net, torch.Generator().manual_seed(seed))
-    # Typed as if it took no memory format, which it does; kernels are faster in this one.
-    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return net.to(device)
+        return nn.Sequential(*modules)
 
 
-def _draw(net: nn.Module, generator: torch.Generator) -> None:
-    """Fills every parameter and buffer."""
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
-        elif isinstance(module, nn.BatchNorm2d):
-            module.reset_running_stats()
-            nn.init.ones_(module.weight)
-            nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.Linear):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="linear", generator=generator)
-            assert module.bias is not None
-            nn.init.zeros_(module.bias)
+def plain_net(
+    shape: tuple[int, int, int],
+    classes: int,
+    *,
+    depth: int,
+    filters: int,
+    dropout: float,
+    seed: int,
+    device: str,
+) -> nn.Sequential:
+    """Returns an untrained network of `plain_layers` with drawn weights.
+
+    Args:
+        shape: As of `plain_layers`.
+        classes: As of `plain_layers`.
+        depth: As of `plain_layers`.
+        filters: As of `plain_layers`.
+        dropout: Share dropped before the last layer.
+        seed: Of the weights and of what is dropped.
+        device: torch's name of where it shall live.
+    """
+    random = torch.Generator(device).manual_seed(seed)
+    net = plain_layers(
+        shape, classes, depth=depth, filters=filters, dropout=dropout, generator=random
+    )
+    drawn(net, seed, device)
+    return net

@@ -6,7 +6,7 @@ import itertools
 import math
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,9 @@ from torch.nn import functional
 from tuner.learners.base import Device
 from tuner.learners.fits import TimedOutError
 from tuner.scoring import DivergedError
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Of what a network answers and what is true, the mean over a batch."""
 
 WARM_UP = 0.2
 """Share of the steps in which the learning rate rises."""
@@ -93,24 +96,31 @@ def rate_at(step: int, steps: int) -> float:
 
 
 def train(
-    net: nn.Module, x: Tensor, y: Tensor, schedule: Schedule, seed: int, device: Device
+    net: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    schedule: Schedule,
+    seed: int,
+    device: Device,
+    loss_of: Loss = functional.cross_entropy,
 ) -> None:
-    """Trains the network in place by AdamW on the cross-entropy.
+    """Trains the network in place by AdamW.
 
     Args:
         net: The network, on the device.
-        x: Shape (examples, channels, height, width), on the device.
+        x: Shape (examples, channels, height, width) or (examples, features), on the device.
         y: Shape (examples,), on the device.
         schedule: How to train.
         seed: Of the shuffles.
         device: Whose deadline counts.
+        loss_of: A batch's loss, of what the network answers and what is true.
 
     Raises:
         DivergedError: The loss became NaN or infinite.
         TimedOutError: The deadline passed.
     """
     steps = schedule.steps(len(x))
-    for step, loss in enumerate(_take_steps(net, x, y, schedule, seed)):
+    for step, loss in enumerate(_take_steps(net, x, y, schedule, seed, loss_of)):
         if is_look(step, steps):
             epoch = schedule.epoch(step, len(x))
             if not math.isfinite(loss.item()):
@@ -142,7 +152,7 @@ def seconds_a_step(net: nn.Module, x: Tensor, y: Tensor, schedule: Schedule, see
         schedule: As for `train`.
         seed: As for `train`.
     """
-    taken = _take_steps(net, x, y, schedule, seed)
+    taken = _take_steps(net, x, y, schedule, seed, functional.cross_entropy)
     times = []
     for _ in range(1 + _TIMINGS):
         start = time.perf_counter()
@@ -154,7 +164,7 @@ def seconds_a_step(net: nn.Module, x: Tensor, y: Tensor, schedule: Schedule, see
 
 
 def _take_steps(
-    net: nn.Module, x: Tensor, y: Tensor, schedule: Schedule, seed: int
+    net: nn.Module, x: Tensor, y: Tensor, schedule: Schedule, seed: int, loss_of: Loss
 ) -> Iterator[Tensor]:
     """Takes one step after the other and yields the loss of each."""
     groups: list[dict[str, Any]] = [
@@ -172,8 +182,7 @@ def _take_steps(
     for step, batch in enumerate(schedule.batches(len(x), seed, x.device)):
         for group in optimizer.param_groups:
             group["lr"] = schedule.learning_rate * rate_at(step, steps)
-        images = x[batch].contiguous(memory_format=torch.channels_last)
-        loss = functional.cross_entropy(net(images), y[batch])
+        loss = loss_of(net(laid_out(x[batch])), y[batch])
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         optimizer.step()
@@ -182,11 +191,21 @@ def _take_steps(
 
 def predict(net: nn.Module, x: Tensor) -> npt.NDArray[np.float64]:
     """Returns the probabilities of the classes, shape (examples, classes)."""
+    # In double precision, so that each row sums to 1 to the last digits.
+    return _outputs(net, x).softmax(dim=1).cpu().numpy()
+
+
+def values(net: nn.Module, x: Tensor) -> npt.NDArray[np.float64]:
+    """Returns what a network of one output predicts, shape (examples,), in its own units."""
+    return _outputs(net, x).squeeze(1).cpu().numpy()
+
+
+def _outputs(net: nn.Module, x: Tensor) -> Tensor:
     net.eval()
     with torch.inference_mode():
-        logits = [
-            net(part.contiguous(memory_format=torch.channels_last))
-            for part in torch.split(x, _ASKED_AT_ONCE)
-        ]
-        # In double precision, so that each row sums to 1 to the last digits.
-        return torch.cat(logits).double().softmax(dim=1).cpu().numpy()
+        return torch.cat([net(laid_out(part)) for part in torch.split(x, _ASKED_AT_ONCE)]).double()
+
+
+def laid_out(x: Tensor) -> Tensor:
+    """Returns images in the memory format that kernels are fastest in, and tables as they are."""
+    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
