@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tuner.datasets import registry
 from tuner.datasets.base import Data, DataError
 from tuner.datasets.splits import Splits
 from tuner.spec import Split
