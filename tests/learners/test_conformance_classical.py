@@ -38,12 +38,12 @@ class TestLogisticSamples(TestLogistic):
     levels = (10, 40)
 
 
-class OnValues(Registered):
+class OnValues:
     def make_fold(self, replicate: int) -> Fold:
         return tiny_values(replicate)
 
 
-class TestLinear(OnValues):
+class TestLinear(OnValues, Registered):
     entry = catalog.LEARNERS["linear"]
     failing = ({"alpha": -1.0}, Outcome.CRASHED)
 
