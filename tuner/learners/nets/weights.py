@@ -6,6 +6,10 @@ import torch
 from torch import nn
 
 
+class Hidden(nn.Linear):
+    """A linear layer before a ReLU; its weights are drawn for one."""
+
+
 def drawn(net: nn.Module, seed: int, device: str) -> None:
     """Gives a network storage, draws its weights and moves it to the device.
 
@@ -34,11 +38,17 @@ def _draw(net: nn.Module, generator: torch.Generator) -> None:
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+        elif isinstance(module, nn.LayerNorm):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.reset_running_stats()
             nn.init.ones_(module.weight)
             nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Linear):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="linear", generator=generator)
+            if isinstance(module, Hidden):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+            else:
+                nn.init.kaiming_normal_(module.weight, nonlinearity="linear", generator=generator)
             assert module.bias is not None
             nn.init.zeros_(module.bias)
