@@ -35,3 +35,29 @@ class TestCnnEpochs(TestCnnDepth):
     axis = "epochs"
     levels = (1, 3)
     quick: ClassVar = {"depth": 2, "filters": 2, "batch_size": 16}
+
+
+class TestResNetDepth(Registered):
+    entry = catalog.LEARNERS["resnet"]
+    axis = "depth"
+    levels = (8, 14)
+    quick: ClassVar = {"epochs": 2, "filters": 2, "batch_size": 16}
+    failing = ({"learning_rate": 1e30}, Outcome.DIVERGED)
+
+
+class TestResNetFilters(TestResNetDepth):
+    axis = "filters"
+    levels = (2, 4)
+    quick: ClassVar = {"epochs": 2, "depth": 8, "batch_size": 16}
+
+
+class TestResNetEpochs(TestResNetDepth):
+    axis = "epochs"
+    levels = (1, 3)
+    quick: ClassVar = {"depth": 8, "filters": 2, "batch_size": 16}
+
+
+class TestResNetSamples(TestResNetDepth):
+    axis = "samples"
+    levels = (16, 40)
+    quick: ClassVar = {"epochs": 2, "depth": 8, "filters": 2, "batch_size": 16}

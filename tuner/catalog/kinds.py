@@ -71,6 +71,8 @@ class Axis:
         metric: What its curve is judged on where the spec names none.
         nested: One fit of the largest level scores every smaller one.
         description: One line for people.
+        step: What lies between a level and the next that there can be.
+        offset: What is left of every level when it is divided by the step.
     """
 
     name: str
@@ -80,6 +82,20 @@ class Axis:
     metric: str = "error"
     nested: bool = False
     description: str = ""
+    step: int = 1
+    offset: int = 0
+
+    def misfit(self, level: float) -> str | None:
+        """Says why there is no such level between others that there are, and which are nearest."""
+        below = level - (level - self.offset) % self.step
+        if below == level:
+            return None
+        near = [near for near in (below, below + self.step) if self.low <= near <= self.high]
+        return (
+            f"{level:g} can't be a {self.name} here: it is {self.step}n+{self.offset}; "
+            + " or ".join(f"{near:g}" for near in near)
+            + " can"
+        )
 
 
 SAMPLES = Axis(

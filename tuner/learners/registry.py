@@ -21,6 +21,7 @@ _CLASSES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "boosting": ("tuner.learners.boosting", "Boosting"),
         "forest": ("tuner.learners.forest", "Forest"),
         "cnn": ("tuner.learners.cnn", "Cnn"),
+        "resnet": ("tuner.learners.resnet", "ResNet"),
         "bag_of_features": ("tuner.learners.bag_of_features", "BagOfFeatures"),
         "deep_features": ("tuner.learners.deep_features", "DeepFeatures"),
         "hmm": ("tuner.learners.hmm", "Hmm"),

@@ -16,7 +16,7 @@ from tuner.record import Setting
 from tuner.spec.parts import Part
 from tuner.spec.problems import Problems
 from tuner.spec.scaling import clipped, significant
-from tuner.spec.space import Fixed, Range, narrowed, problem_with
+from tuner.spec.space import Fixed, Range, misfit, narrowed, problem_with
 
 MAX_LEVELS = 64
 
@@ -136,7 +136,7 @@ class Search(Part):
                 names = ", ".join(n for n in learner.hyperparameters if n != self.axis)
                 problem = f"{self.learner} has no hyperparameter {name!r} here; it has {names}"
                 problems.append(Violation(f"space.{name}", problem))
-            elif wrong := problem_with(entry, known_range):
+            elif wrong := problem_with(entry, known_range) or misfit(entry, learner.axis(name)):
                 problems.append(Violation(f"space.{name}", wrong))
         if problems:
             raise Problems(problems)
@@ -212,7 +212,8 @@ def _check_levels(axis: catalog.Axis, levels: tuple[int, ...]) -> list[Violation
         return [
             Violation("levels", f"{outside[0]} is outside of what {axis.name} can be: {allowed}")
         ]
-    return []
+    wrong = next(filter(None, map(axis.misfit, levels)), None)
+    return [Violation("levels", wrong)] if wrong else []
 
 
 def _listed() -> str:

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from tuner.catalog import Choice, Hyperparameter, Number, Value
+from tuner.catalog import Axis, Choice, Hyperparameter, Number, Value
 from tuner.spec.scaling import moved
 
 
@@ -93,6 +93,20 @@ def problem_with(entry: Fixed | Between | Choices, known: Hyperparameter) -> str
         if not known.low <= number <= known.high:
             return f"can't be {number:g}; give {kind} from {known.low:g} to {known.high:g}"
     return None
+
+
+def misfit(entry: Fixed | Between | Choices, axis: Axis | None) -> str | None:
+    """Says what is wrong with an entry for what is an axis, too, or None.
+
+    It is to be asked where `problem_with` found nothing.
+    """
+    if axis is None or axis.step == 1:
+        return None
+    if isinstance(entry, Between):
+        steps = f"{axis.step}n+{axis.offset}"
+        return f"a {axis.name} is {steps} here, and a range has others; give choices"
+    numbers = (value for value in _values(entry) if not isinstance(value, str))
+    return next(filter(None, map(axis.misfit, numbers)), None)
 
 
 def _values(entry: Fixed | Choices) -> tuple[Value, ...]:

@@ -389,6 +389,8 @@ class Axis(_message.Message):
     DEFAULT_LEVELS_FIELD_NUMBER: _builtins.int
     NESTED_FIELD_NUMBER: _builtins.int
     DEFAULT_METRIC_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     description: _builtins.str
     low: _builtins.int
@@ -396,6 +398,9 @@ class Axis(_message.Message):
     nested: _builtins.bool
     """One fit of the largest level scores every smaller one."""
     default_metric: _builtins.str
+    step: _builtins.int
+    """Levels are step * n + offset; a step of 0 is one of 1."""
+    offset: _builtins.int
     @_builtins.property
     def default_levels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     def __init__(
@@ -408,10 +413,12 @@ class Axis(_message.Message):
         default_levels: _abc.Iterable[_builtins.int] | None = ...,
         nested: _builtins.bool = ...,
         default_metric: _builtins.str = ...,
+        step: _builtins.int = ...,
+        offset: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_levels", b"default_levels", "default_metric", b"default_metric", "description", b"description", "high", b"high", "low", b"low", "name", b"name", "nested", b"nested"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["default_levels", b"default_levels", "default_metric", b"default_metric", "description", b"description", "high", b"high", "low", b"low", "name", b"name", "nested", b"nested", "offset", b"offset", "step", b"step"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -58,6 +58,8 @@ def _axis_to_wire(axis: Axis) -> pb.Axis:
         default_levels=axis.default_levels,
         nested=axis.nested,
         default_metric=axis.metric,
+        step=axis.step,
+        offset=axis.offset,
     )
 
 
@@ -70,6 +72,8 @@ def _axis_from_wire(message: pb.Axis) -> Axis:
         metric=message.default_metric,
         nested=message.nested,
         description=message.description,
+        step=max(message.step, 1),
+        offset=message.offset,
     )
 
 

@@ -30,6 +30,7 @@ from tuner.scoring import Predictions
 _FAMILIES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "plain": ("tuner.learners.nets.plain", "plain_layers"),
+        "residual": ("tuner.learners.nets.residual", "residual_layers"),
     }
 )
 
