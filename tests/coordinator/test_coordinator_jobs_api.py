@@ -229,12 +229,13 @@ async def test_only_ended_jobs_are_deleted(house: House) -> None:
 
 async def test_learners_are_the_catalogs_listed_ones(house: House) -> None:
     answer = await house.stub.ListLearners(pb.ListLearnersRequest(page_size=7), metadata=AUTH)
-    names = [learner.name for learner in answer.learners]
+    assert len(answer.learners) == 7
     request = pb.ListLearnersRequest(page_token=answer.next_page_token)
-    names += [x.name for x in (await house.stub.ListLearners(request, metadata=AUTH)).learners]
-    assert {"perceptron", "forest", "cnn"} <= set(names)
-    assert "simulated" not in names
-    forest = next(x for x in answer.learners if x.name == "forest")
+    rest = await house.stub.ListLearners(request, metadata=AUTH)
+    found = {learner.name: learner for page in (answer, rest) for learner in page.learners}
+    assert {"perceptron", "forest", "cnn"} <= found.keys()
+    assert "simulated" not in found
+    forest = found["forest"]
     assert forest.axes[0].nested
     ranges = {h.name: h for h in forest.hyperparameters}
     assert ranges["min_samples_leaf"].default_value.int_value == 1

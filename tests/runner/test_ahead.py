@@ -217,6 +217,29 @@ def test_every_second_is_billed_and_few_are_at_stake():
         assert unclaimed <= foresight.UNCLAIMED * billed
 
 
+def test_predictions_of_what_ran_ahead_are_kept_with_its_rows():
+    spec = speculating()
+    house = House()
+    slots = Slots(Table(spec, truth, 0.003), house, 16, seed=1)
+    collect, kept, ahead_rows = slots.collect, set(), []
+
+    def predicting(patience):
+        return [
+            replace(report, predictions={m.id: b"p" for m in report.measurements})
+            for report in collect(patience)
+        ]
+
+    def add(measurements, attempts, surplus=()):
+        # A row that is claimed later comes again, and has been kept by then.
+        assert {m.id for m in (*measurements, *surplus)} <= kept
+        ahead_rows.extend(surplus)
+        House.add(house, measurements, attempts, surplus)
+
+    slots.collect, house.keep, house.add = predicting, kept.update, add
+    run(spec, house, slots)
+    assert ahead_rows
+
+
 def test_what_ran_ahead_in_an_earlier_life_is_not_run_again():
     spec = speculating()
     table = Table(spec, truth, 0.003)

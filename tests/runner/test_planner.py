@@ -3,6 +3,7 @@
 import io
 import random
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -18,6 +19,7 @@ from tuner.record import (
     Outcome,
     PacketAttempt,
     PacketOutcome,
+    Phase,
     PlanStep,
     record_digest,
 )
@@ -127,6 +129,42 @@ def run(spec: JobSpec, coordinator: Coordinator, workers: Workers, alive=False, 
 
 def truth(level: int) -> float:
     return 0.05 + 0.1 * max(0, 2 - level)
+
+
+class Predicting(Workers):
+    """Reports what every measuring row predicted: its id, for a test to know it by."""
+
+    def collect(self, patience: float) -> list[Report]:
+        return [
+            replace(
+                report,
+                predictions={
+                    m.id: m.id.encode() for m in report.measurements if m.phase is Phase.MEASURING
+                }
+                | {"of no row": b"x"},
+            )
+            for report in super().collect(patience)
+        ]
+
+
+def test_predictions_come_before_their_rows_and_no_others_come():
+    spec = job()
+    coordinator = Coordinator()
+    kept: dict[str, bytes] = {}
+
+    def keep(predictions) -> None:
+        kept.update(predictions)
+
+    def add(measurements, attempts, surplus=()) -> None:
+        assert {m.id for m in measurements if m.phase is Phase.MEASURING} <= kept.keys()
+        Coordinator.add(coordinator, measurements, attempts)
+
+    coordinator.keep, coordinator.add = keep, add
+    run(spec, coordinator, Predicting(Table(spec, truth, sd=0.003), coordinator, 0))
+    coordinator.flush()
+    measuring = {i for i, m in coordinator.measurements.items() if m.phase is Phase.MEASURING}
+    assert measuring
+    assert kept == {i: i.encode() for i in measuring}
 
 
 @settings(max_examples=25, deadline=None)
