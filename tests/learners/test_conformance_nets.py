@@ -7,7 +7,9 @@ from typing import ClassVar
 from registered import Registered
 
 from tuner import catalog
+from tuner.datasets.base import Fold
 from tuner.record import Outcome
+from tuner.testing import tiny_table, tiny_values
 
 
 class TestCnnDepth(Registered):
@@ -35,6 +37,39 @@ class TestCnnEpochs(TestCnnDepth):
     axis = "epochs"
     levels = (1, 3)
     quick: ClassVar = {"depth": 2, "filters": 2, "batch_size": 16}
+
+
+class TestMlpDepth(Registered):
+    entry = catalog.LEARNERS["mlp"]
+    axis = "depth"
+    levels = (1, 3)
+    quick: ClassVar = {"epochs": 2, "units": 4, "batch_size": 16}
+    failing = ({"learning_rate": 1e30}, Outcome.DIVERGED)
+
+
+class TestMlpUnits(TestMlpDepth):
+    axis = "units"
+    levels = (2, 4)
+    quick: ClassVar = {"epochs": 2, "batch_size": 16}
+
+    def make_fold(self, replicate: int) -> Fold:
+        return tiny_table(replicate)
+
+
+class TestMlpEpochs(TestMlpDepth):
+    axis = "epochs"
+    levels = (1, 2, 5)
+    quick: ClassVar = {"units": 4, "batch_size": 16}
+
+
+class TestMlpEpochsOnValues(TestMlpEpochs):
+    def make_fold(self, replicate: int) -> Fold:
+        return tiny_values(replicate)
+
+
+class TestMlpSamples(TestMlpDepth):
+    axis = "samples"
+    levels = (16, 40)
 
 
 class TestResNetDepth(Registered):

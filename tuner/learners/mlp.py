@@ -51,7 +51,7 @@ class Mlp(LoopingLearner):
         wanted = dict(zip(levels, levels, strict=True))
         if axis not in self.nested:
             wanted = {int(full["epochs"]): levels[0]}
-        training = 0.0
+        training = seconds = 0.0
         models = _models(full, fold, device)
         for epoch in range(1, int(full["epochs"]) + 1):
             clock = time.perf_counter()
@@ -63,7 +63,8 @@ class Mlp(LoopingLearner):
                 clock = time.perf_counter()
                 score = model.predict(fold.x_score)
                 seen = model.predict(fold.x[:TRAIN_SCORED])
-                seconds = training + time.perf_counter() - clock
+                # A short training's answers may take longer than a long one's by chance.
+                seconds = max(seconds, training + time.perf_counter() - clock)
                 yield Fitted(wanted[epoch], score, seen, model.parameters, seconds)
 
 

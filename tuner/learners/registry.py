@@ -20,6 +20,8 @@ _CLASSES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "svm": ("tuner.learners.svm", "Svm"),
         "boosting": ("tuner.learners.boosting", "Boosting"),
         "forest": ("tuner.learners.forest", "Forest"),
+        "mlp": ("tuner.learners.mlp", "Mlp"),
+        "rbm": ("tuner.learners.rbm", "Rbm"),
         "cnn": ("tuner.learners.cnn", "Cnn"),
         "resnet": ("tuner.learners.resnet", "ResNet"),
         "bag_of_features": ("tuner.learners.bag_of_features", "BagOfFeatures"),

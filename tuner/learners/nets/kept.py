@@ -29,6 +29,7 @@ from tuner.scoring import Predictions
 # is dropped, and gives a network without storage.
 _FAMILIES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
+        "hidden": ("tuner.learners.nets.layered", "hidden_layers"),
         "plain": ("tuner.learners.nets.plain", "plain_layers"),
         "residual": ("tuner.learners.nets.residual", "residual_layers"),
     }
