@@ -78,3 +78,33 @@ def test_every_axis_has_ranges_at_each_of_its_levels(name: str):
         search = Search(name, axis=axis.name)
         for level in search.levels:
             assert set(search.ranges(level)) == set(known.hyperparameters) - {axis.name}
+
+
+@pytest.mark.parametrize(
+    ("levels", "nearest"),
+    [([8, 10], "8 or 14"), ([8, 19], "14 or 20"), ([8, 1201], "1196 or 1202")],
+)
+def test_a_level_between_those_that_there_are_is_refused_with_the_nearest(levels, nearest):
+    data = {"dataset": "digits", "searches": [{"learner": "resnet", "levels": levels}]}
+    problem = f"{levels[1]} can't be a depth here: it is 6n+2; {nearest} can"
+    assert problems(data)["searches[0].levels"] == problem
+
+
+@pytest.mark.parametrize(
+    ("depth", "problem"),
+    [
+        (10, "10 can't be a depth here: it is 6n+2; 8 or 14 can"),
+        ({"choices": [8, 16]}, "16 can't be a depth here: it is 6n+2; 14 or 20 can"),
+        ({"low": 8, "high": 20}, "a depth is 6n+2 here, and a range has others; give choices"),
+    ],
+)
+def test_so_is_a_depth_that_stays_on_another_axis(depth, problem):
+    search = {"learner": "resnet", "axis": "filters", "space": {"depth": depth}}
+    data = {"dataset": "digits", "searches": [search]}
+    assert problems(data)["searches[0].space.depth"] == problem
+
+
+def test_depths_that_there_are_are_taken():
+    assert Search("resnet", levels=(8, 14, 1202)).levels == (8, 14, 1202)
+    fixed = Search("resnet", axis="filters", space={"depth": {"choices": [8, 20]}})
+    assert fixed.ranges()["depth"] == catalog.Choice((8, 20), 8)
