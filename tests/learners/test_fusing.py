@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
-from tuner.learners.base import Device, Result
+from tuner.learners.base import Device, Model, Result
 from tuner.learners.fits import Fitted
 from tuner.learners.fusing import Failure, FusingLearner, Part
 from tuner.record import Member, Outcome, Setting, make_setting
@@ -38,6 +38,9 @@ class Noted(FusingLearner):
 
     def problem_with(self, x: Features, classes: int) -> str | None:
         return "nothing but nines" if (x == 9).all() else None
+
+    def train(self, setting: Mapping[str, Value], fold: Fold, device: Device) -> Model:
+        raise AssertionError("no packet keeps a model")
 
     def fit(
         self,

@@ -58,9 +58,9 @@ class LoopingLearner(ABC):
         """What the catalog says of it."""
         return catalog.LEARNERS[self.name]
 
+    @abstractmethod
     def train(self, setting: Mapping[str, Value], fold: Fold, device: Device) -> Model:
         """Fits one model, to be kept; see `base.Learner`."""
-        raise NotImplementedError
 
     @abstractmethod
     def fit(
