@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import test_conformance_classical
+import test_conformance_dense
 import test_conformance_features
 import test_conformance_known
 import test_conformance_nets
@@ -15,6 +16,7 @@ from tuner.learners import registry
 
 SUITES = (
     test_conformance_classical,
+    test_conformance_dense,
     test_conformance_features,
     test_conformance_known,
     test_conformance_nets,

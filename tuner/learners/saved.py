@@ -24,6 +24,7 @@ _KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "deep_features": ("tuner.learners.deep_features", "DeepModel"),
         "hmm": ("tuner.learners.hmm", "HmmModel"),
         "net": ("tuner.learners.nets.kept", "NetModel"),
+        "rbm": ("tuner.learners.rbm", "RbmModel"),
     }
 )
 
