@@ -177,10 +177,10 @@ def test_at_depth_eight_a_cnn_begins_with_moved_defaults_and_moved_winners():
     record = climb(table, "cnn/depth")
     search = job.search("cnn/depth")
     rates = {k: [rate(s) for s in settings_of(record, k)] for k in (1, 2, 4, 8)}
-    # The catalog's default of .003 holds at depth 2, and the best rate falls with the root.
+    # The catalog's default of .01 holds at depth 2, and the best rate falls with the root.
     assert Selection(job, "cnn/depth").default(8) in settings_of(record, 8)
-    assert 0.0015 in rates[8]
-    assert 0.003 in rates[2]
+    assert 0.005 in rates[8]
+    assert 0.01 in rates[2]
     opened = next(n for n, s in enumerate(record.steps) if 8 in levels_of(s))
     before = SearchRecord(record.job, "cnn/depth", record.steps[:opened], record.measurements)
     won = best_of([*before.rows(Phase.TUNING, 4)])
@@ -194,7 +194,7 @@ def test_what_is_not_tuned_moves_with_the_level_too():
     job = spec("cnn", levels=(1, 2, 4, 8), tuning={"trials": 1})
     record = climb(Table(job, plateau_at(10**6), sd=0.002), "cnn/depth")
     rates = {k: {rate(r.setting) for r in record.rows(Phase.MEASURING, k)} for k in (1, 2, 4, 8)}
-    assert rates == {1: {0.004243}, 2: {0.003}, 4: {0.002121}, 8: {0.0015}}
+    assert rates == {1: {0.01414}, 2: {0.01}, 4: {0.007071}, 8: {0.005}}
 
 
 def test_what_was_carried_up_and_won_is_not_tried_again_below_a_rounding_off():

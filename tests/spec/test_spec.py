@@ -189,13 +189,13 @@ def test_space_narrows_fixes_and_lists():
         "cnn",
         axis="depth",
         space={
-            "learning_rate": {"low": 1e-3, "high": 1e-2},
+            "learning_rate": {"low": 1e-3, "high": 3e-2},
             "batch_size": {"choices": [32, 64]},
             "epochs": 3,
         },
     )
     ranges = search.ranges()
-    assert ranges["learning_rate"] == catalog.Number(1e-3, 1e-2, 3e-3, log=True)
+    assert ranges["learning_rate"] == catalog.Number(1e-3, 3e-2, 1e-2, log=True)
     assert ranges["batch_size"] == catalog.Choice((32, 64), 32)
     assert ranges["epochs"] == Fixed(fixed=3)
     assert ranges["filters"] == Fixed(fixed=16)  # stays at its default unless asked for

@@ -106,7 +106,7 @@ ALL = (
             "learning_rate": Number(
                 1e-4,
                 1e-1,
-                3e-3,
+                1e-2,
                 log=True,
                 description="peak of the schedule",
                 scaling={"depth": -0.5, "filters": -0.5},
