@@ -56,6 +56,6 @@ def test_what_draws_a_line_is_no_better_than_chance(name: str) -> None:
     assert found.max() < 0.8
 
 
-@pytest.mark.parametrize("name", ["forest", "boosting", "svm", "neighbors"])
+@pytest.mark.parametrize("name", ["forest", "boosting", "svm", "neighbors", "mlp"])
 def test_what_draws_more_than_a_line_is_above_95_percent(name: str) -> None:
     assert accuracies(name).min() > 0.95
