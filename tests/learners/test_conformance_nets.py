@@ -14,6 +14,7 @@ from tuner.testing import tiny_table, tiny_values
 
 class TestCnnDepth(Registered):
     entry = catalog.LEARNERS["cnn"]
+    accelerated = True
     axis = "depth"
     levels = (1, 3)
     quick: ClassVar = {"epochs": 2, "filters": 2, "batch_size": 16}
@@ -74,6 +75,7 @@ class TestMlpSamples(TestMlpDepth):
 
 class TestResNetDepth(Registered):
     entry = catalog.LEARNERS["resnet"]
+    accelerated = True
     axis = "depth"
     levels = (8, 14)
     quick: ClassVar = {"epochs": 2, "filters": 2, "batch_size": 16}
