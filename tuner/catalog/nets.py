@@ -60,7 +60,7 @@ ALL = (
             SAMPLES,
         ),
         hyperparameters={
-            "learning_rate": Number(1e-3, 1.0, 0.05, log=True, description="of every machine"),
+            "learning_rate": Number(1e-3, 1.0, 0.1, log=True, description="of every machine"),
             "C": Number(
                 1e-3, 1e3, 1.0, log=True, description="of the classifier: less pulls weights to 0"
             ),

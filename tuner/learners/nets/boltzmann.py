@@ -18,7 +18,10 @@ SPREAD = 0.01
 """Standard deviation of the first weights (Hinton 2012, section 8)."""
 
 MOMENTUM = (0.5, 0.9)
-"""Of the first `SLOW` epochs, and of those after them (Hinton 2012, section 9)."""
+"""Of the first `SLOW` epochs, and of those after them (Hinton 2012, section 9).
+
+Persistent fantasies keep to the first: they must follow the weights (Tieleman 2008).
+"""
 
 SLOW = 5
 
@@ -84,13 +87,33 @@ def stack(
         if layers:
             x = layers[-1].up(x)
         after = f"{number} of {len(units)} layers"
-        layers.append(_train(x, size, learning, seed_of(seed, "layer", number), device, after))
+        own = seed_of(seed, "layer", number)
+        layer, _ = train_layer(x, size, learning, own, device, after)
+        layers.append(layer)
     return layers
 
 
-def _train(
-    x: Tensor, units: int, learning: Learning, seed: int, device: Device, after: str
-) -> Layer:
+def train_layer(
+    x: Tensor, units: int, learning: Learning, seed: int, device: Device, after: str = "no layers"
+) -> tuple[Layer, Tensor]:
+    """Trains one machine.
+
+    Args:
+        x: As for `stack`.
+        units: Hidden units.
+        learning: How it is trained.
+        seed: Of weights, batches and samples.
+        device: Whose deadline counts.
+        after: What was done before, should the deadline pass.
+
+    Returns:
+        Its hidden units, and the visible units' bias, shape (features,), by which it
+        dreams: features need only the former.
+
+    Raises:
+        DivergedError: A weight became NaN or infinite.
+        TimedOutError: The deadline passed.
+    """
     # Drawn on the CPU, alike for every device, as far as it is drawn once.
     generator = torch.Generator().manual_seed(seed)
     weights = torch.randn((units, x.shape[1]), generator=generator).to(x.device) * SPREAD
@@ -106,7 +129,7 @@ def _train(
     for epoch in range(learning.epochs):
         if device.expired():
             raise TimedOutError(f"{after} and {epoch} of {learning.epochs} epochs")
-        momentum = MOMENTUM[epoch >= SLOW]
+        momentum = MOMENTUM[epoch >= SLOW and not learning.persistent]
         for batch in torch.randperm(len(x), generator=generator).tensor_split(parts):
             seen = x[batch.to(x.device)]
             on = torch.sigmoid(seen @ weights.T + hidden)
@@ -128,7 +151,7 @@ def _train(
                 part += moving.mul_(momentum).add_(step, alpha=learning.learning_rate)
         if not all(bool(torch.isfinite(part).all()) for part in state):
             raise DivergedError(f"a weight is NaN or infinite after epoch {epoch + 1}")
-    return Layer(weights, hidden)
+    return Layer(weights, hidden), visible
 
 
 def _drawn(on: Tensor, drawing: torch.Generator) -> Tensor:
