@@ -35,6 +35,7 @@ def test_the_best_level_errs_on_less_than_three_percent() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.skipif(not MNIST.is_dir(), reason="MNIST's IDX files aren't beside the repository")
 def test_on_all_images_a_cnn_errs_on_less_than_one_percent() -> None:
     """Four epochs at depth 4: two minutes on one core, 1.2 GB with the data."""
