@@ -24,7 +24,10 @@ _ITERATIONS = 2_000
 
 
 class Svm(EstimatorLearner):
-    """A machine with a linear or an RBF kernel; a class each against the rest.
+    """A machine with a linear or an RBF kernel.
+
+    A linear one has a class each against the rest; an exact RBF one has every pair of
+    classes vote, and of as many votes the larger margins count.
 
     With `components` at 0 the kernel is exact, which takes time in the square of the
     examples and more; else a linear machine learns on so many features that approximate the
