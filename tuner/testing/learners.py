@@ -24,7 +24,11 @@ from tuner.testing.probes import (
     check_same,
     draw_globally,
     global_state,
+    traced_memory,
 )
+
+MEMORY_KEPT = 256 << 10
+"""Bytes that a packet may leave behind: what libraries keep for the next time."""
 
 TRAIN_SCORED = 2_000
 """Most training examples that are scored."""
@@ -41,6 +45,7 @@ class LearnerConformance(ABC):
         failing: Hyperparameters at which a fit fails, and its outcome.
         costs: Whether a fit at these hyperparameters takes any time.
         keeps: Whether there is a model to be kept.
+        accelerated: Whether it trains on an accelerator where the device is one.
         looks: Looks at the deadline after which it is made to pass.
         tolerance: Largest difference that training in a batch may make to a
             prediction; 0, for the last bit, where the learner doesn't fuse.
@@ -53,6 +58,7 @@ class LearnerConformance(ABC):
     failing: ClassVar[tuple[Mapping[str, Value], Outcome] | None] = None
     costs: ClassVar[bool] = True
     keeps: ClassVar[bool] = True
+    accelerated: ClassVar[bool] = False
     looks: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
     tolerance: ClassVar[float] = 0.0
 
@@ -266,6 +272,34 @@ class LearnerConformance(ABC):
         results = samples.evaluate(self.make_learner(), self.axis, *packet)
         for _ in results:
             assert global_state() == before
+
+    def test_memory_is_returned(self) -> None:
+        """What a packet took is free again after it: arrays, tensors, whatever Python counts."""
+        small = ([self.setting()], self.levels[:1], [self.make_fold(0)])
+        self.run(*small)  # imports, and what is loaded once
+        with traced_memory() as held:
+            self.run(*small)
+            before = held()
+            self.run(*small)
+            assert held() - before < MEMORY_KEPT
+
+    def test_an_accelerator_does_as_the_processor(self) -> None:
+        """On a GPU, where there is one and the learner uses it, the same packet completes."""
+        import pytest
+
+        if not self.accelerated:
+            pytest.skip(f"{self.entry.name} uses no accelerator")
+        torch = pytest.importorskip("torch")
+        if not torch.cuda.is_available():
+            pytest.skip("this machine has no accelerator")
+        fold = self.make_fold(0)
+        self.run(folds=[fold], device=Device("cuda"))
+        before = torch.cuda.memory_allocated()
+        for result in self.run(folds=[fold], device=Device("cuda")).values():
+            assert result.outcome is Outcome.COMPLETED, result.error
+            assert result.predictions is not None
+            check_predictions(result.predictions, len(fold.x_score), fold.classes)
+        assert torch.cuda.memory_allocated() == before, "the device's memory isn't returned"
 
     def test_nothing_is_warned_of(self) -> None:
         """Read-only data, as Ray hands it out, and small folds raise no warnings."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import sys
-from collections.abc import Iterable, Mapping
+import tracemalloc
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -85,6 +88,28 @@ def bits(results: Mapping[Member, Result]) -> dict[Member, tuple[object, ...]]:
 
 def _scores(items: Iterable[tuple[str, float]]) -> list[tuple[str, str]]:
     return sorted((name, value.hex()) for name, value in items)
+
+
+@contextmanager
+def traced_memory() -> Iterator[Callable[[], int]]:
+    """Yields a function that returns the bytes held now: Python's, NumPy's and torch's tensors'."""
+    tracemalloc.start()
+
+    def held() -> int:
+        gc.collect()
+        found = tracemalloc.get_traced_memory()[0]
+        if (torch := sys.modules.get("torch")) is not None:
+            found += sum(
+                o.numel() * o.element_size()
+                for o in gc.get_objects()
+                if type(o) in (torch.Tensor, torch.nn.Parameter)
+            )
+        return found
+
+    try:
+        yield held
+    finally:
+        tracemalloc.stop()
 
 
 def draw_globally() -> None:
