@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from benchmarks import fooling
 from tuner.errors import TunerError
 from tuner.returns.bounds import mixture_multiplier
-from tuner.spec import BlobFile, Code, JobSpec, Search, Worth
+from tuner.spec import BlobFile, Code, JobSpec, KeptModel, Search, Worth
 from tuner.v1 import runner_service_pb2, tuner_service_pb2
 
 ROOT = Path(__file__).parents[1]
@@ -43,6 +43,7 @@ def fields(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, Fiel
         "files": ("files[]", BlobFile),
         "worth": ("worth", Worth),
         "code": ("code", Code),
+        "model": ("model", KeptModel),
         "archive": ("archive", BlobFile),
     }
     for name, field in model.model_fields.items():

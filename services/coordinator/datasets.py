@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from services.coordinator.artifacts import Artifacts
 from tuner import catalog
 from tuner.errors import Status, TunerError, Violation, invalid
-from tuner.spec import BlobFile, Dataset
+from tuner.spec import BlobFile, Dataset, JobSpec
 from tuner.spec.roots import ARCHIVE, IMAGES, is_below, is_url, problem_with_url
 
 FIELD = "spec.dataset"
@@ -35,11 +35,31 @@ def check_dataset(dataset: Dataset, roots: Sequence[Path | str], artifacts: Arti
     """
     if dataset.files:
         _check_names(dataset)
-        _check_uploaded(dataset.files, artifacts)
+        fields = [f"{FIELD}.files[{index}]" for index in range(len(dataset.files))]
+        check_uploaded(dict(zip(fields, dataset.files, strict=True)), artifacts)
     elif catalog.SOURCES[dataset.source].path == "name":
         return  # what stands behind the colon is no path: the source looks it up
     elif dataset.path:
         _check_path(dataset, roots)
+
+
+def check_models(spec: JobSpec, artifacts: Artifacts) -> None:
+    """Judges where the kept models that searches start from are.
+
+    Raises:
+        TunerError: INVALID_ARGUMENT where one wasn't packed; FAILED_PRECONDITION where it
+            isn't uploaded.
+    """
+    archives: dict[str, BlobFile] = {}
+    for index, search in enumerate(spec.searches):
+        if search.model is None:
+            continue
+        field = f"spec.searches[{index}].model.archive"
+        if search.model.archive is None:
+            problem = "is missing: the client packs the model's folder and uploads it"
+            raise invalid(field, problem)
+        archives[field] = search.model.archive
+    check_uploaded(archives, artifacts)
 
 
 def _check_names(dataset: Dataset) -> None:
@@ -73,10 +93,10 @@ def _check_folder(source: catalog.Source, names: Sequence[str]) -> None:
             raise invalid(field, f"{name!r} is missing; it may be gzipped ({name}.gz)")
 
 
-def _check_uploaded(files: Sequence[BlobFile], artifacts: Artifacts) -> None:
+def check_uploaded(files: Mapping[str, BlobFile], artifacts: Artifacts) -> None:
+    """Raises TunerError, FAILED_PRECONDITION, unless the files, by their fields, are here."""
     violations = []
-    for index, file in enumerate(files):
-        field = f"{FIELD}.files[{index}]"
+    for field, file in files.items():
         if not artifacts.has(file.sha256):
             problem = f"the content of {file.name!r} isn't here yet; send it by UploadBlob first"
             violations.append(Violation(field, problem))
@@ -87,7 +107,7 @@ def _check_uploaded(files: Sequence[BlobFile], artifacts: Artifacts) -> None:
         raise TunerError(
             Status.FAILED_PRECONDITION,
             "BLOB_MISSING",
-            "the data set's files must be uploaded before the job is created",
+            "the job's files must be uploaded before it is created",
             violations,
         )
 

@@ -59,10 +59,10 @@ ALL: tuple[Learner, ...] = (
         hyperparameters={
             **_HEAD,
             "pretrained": Choice(
-                ("own", "digits"),
+                ("own", "digits", "kept"),
                 "own",
                 tuned=False,
-                description="what the network is trained on: the job's own data, or another set",
+                description="network: trained on the job's own data, on digits, or a kept model's",
             ),
             "learning_rate": Number(
                 1e-4, 1e-1, 3e-3, log=True, description="network: peak of the schedule"

@@ -19,10 +19,12 @@ class Packed:
     Attributes:
         folder: The folder.
         files: Their names within it, "cats/1.png".
+        field: The field of the spec that names the folder, for what is wrong with it.
     """
 
     folder: Path
     files: tuple[str, ...]
+    field: str = "dataset"
 
     def chunks(self, size: int) -> Iterator[bytes]:
         """Yields the archive, at most so many bytes at once.
@@ -31,7 +33,7 @@ class Packed:
         are the same archive.
 
         Raises:
-            TunerError: INVALID_ARGUMENT, field `dataset`: a file can't be read, or changes.
+            TunerError: INVALID_ARGUMENT, for the folder's field: a file can't be read, or changes.
         """
         for name in self.files:
             file = self.folder / name
@@ -45,13 +47,18 @@ class Packed:
                     while left:
                         chunk = stream.read(min(size, left))
                         if not chunk:
-                            raise _bad(f"{file} has become shorter while it was read")
+                            raise self._bad(f"{file} has become shorter while it was read")
                         left -= len(chunk)
                         yield chunk
             except OSError as error:
-                raise _bad(f"{file} can't be read: {error.strerror}") from error
+                raise self._bad(f"{file} can't be read: {error.strerror}") from error
             yield bytes(pad)
         yield bytes(2 * tarfile.BLOCKSIZE)
+
+    def _bad(self, problem: str) -> TunerError:
+        return invalid(
+            self.field, problem, "BAD_DATASET" if self.field == "dataset" else "BAD_MODEL"
+        )
 
 
 def packed(folder: Path) -> Packed:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tuner import catalog
+from tuner.client.models import with_local_models
 from tuner.client.packing import Packed, packed
 from tuner.client.transport import Transport
 from tuner.errors import TunerError, invalid
@@ -23,17 +24,19 @@ Content = Path | Packed
 
 
 def with_local_files(spec: JobSpec) -> tuple[JobSpec, dict[BlobFile, Content]]:
-    """Returns the spec with its local data described by content, and where each file is.
+    """Returns the spec with its local data and models described by content, and where they are.
 
     Raises:
         TunerError: INVALID_ARGUMENT, field `dataset`, where the data is neither
-            here nor a path on the cluster.
+            here nor a path on the cluster; field `searches[N].model`, where there is no
+            such model.
     """
+    spec, models = with_local_models(spec, _described)
     blobs = {_described(content): content for content in local_files(spec.dataset)}
     if not blobs:
-        return spec, {}
+        return spec, dict(models)
     dataset = spec.dataset.model_copy(update={"path": "", "files": tuple(blobs)})
-    return spec.model_copy(update={"dataset": dataset}), blobs
+    return spec.model_copy(update={"dataset": dataset}), blobs | models
 
 
 def upload(transport: Transport, blobs: Mapping[BlobFile, Content]) -> None:

@@ -7,7 +7,7 @@ looking at the data is judged by the runner.
 
 from tuner.spec.dataset import BlobFile, Dataset
 from tuner.spec.job import JobSpec
-from tuner.spec.own import Code, Refit
+from tuner.spec.own import Code, KeptModel, Refit
 from tuner.spec.parts import (
     Budget,
     Measuring,
@@ -29,6 +29,7 @@ __all__ = [
     "Dataset",
     "Fixed",
     "JobSpec",
+    "KeptModel",
     "Measuring",
     "Range",
     "Refit",

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from tuner import catalog
 from tuner.curve import CostUnit, Question
 from tuner.errors import Status, TunerError, Violation
-from tuner.spec.dataset import Dataset
+from tuner.spec.dataset import BlobFile, Dataset
 from tuner.spec.own import Code, Refit
 from tuner.spec.parts import Budget, Measuring, Part, Resources, Split, Tuning, Worth
 from tuner.spec.problems import Problems, spec_error
@@ -170,6 +170,12 @@ class JobSpec(Part):
         direction = direction_of(metric, asked)
         return Search(self.baseline, metric=metric, direction=direction, key=key)
 
+    def blobs(self) -> tuple[BlobFile, ...]:
+        """Returns all that was uploaded for the job."""
+        brought = [self.code, *(search.model for search in self.searches)]
+        archives = [part.archive for part in brought if part is not None]
+        return (*self.dataset.files, *(archive for archive in archives if archive is not None))
+
     def all_searches(self) -> tuple[Search, ...]:
         """Returns the searches and the baseline's."""
         baseline = self.baseline_search
@@ -228,11 +234,23 @@ class JobSpec(Part):
         if not isinstance(data, dict):
             raise _bad_file(path, "must hold a mapping with at least `dataset` and `searches`")
         spec = cls.parse(data)
-        local = path.parent / spec.dataset.path
-        if spec.dataset.path and not Path(spec.dataset.path).is_absolute() and local.exists():
-            dataset = spec.dataset.model_copy(update={"path": str(local)})
+        if local := _beside(path, spec.dataset.path):
+            dataset = spec.dataset.model_copy(update={"path": local})
             spec = spec.model_copy(update={"dataset": dataset})
-        return spec
+        searches = tuple(_with_model_beside(path, search) for search in spec.searches)
+        return spec.model_copy(update={"searches": searches})
+
+
+def _beside(path: Path, named: str) -> str:
+    """Returns where a relative path leads from the spec file's folder; "" where nowhere."""
+    local = path.parent / named
+    return str(local) if named and not Path(named).is_absolute() and local.exists() else ""
+
+
+def _with_model_beside(path: Path, search: Search) -> Search:
+    if search.model is None or not (local := _beside(path, search.model.folder)):
+        return search
+    return search.model_copy(update={"model": search.model.model_copy(update={"folder": local})})
 
 
 def _bad_file(path: Path, problem: str) -> TunerError:

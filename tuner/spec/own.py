@@ -1,4 +1,4 @@
-"""What a job brings of the user's own: code, and a model to be fitted once more."""
+"""What a job brings of the user's own: code, and models to start from or to fit once more."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from tuner import catalog
+from tuner.errors import Violation
 from tuner.record import Setting
 from tuner.spec.dataset import BlobFile
 from tuner.spec.parts import Part
+from tuner.spec.space import Fixed
+
+KEPT = "kept"
+"""`pretrained` where the network is that of a kept model."""
 
 
 class Code(Part):
@@ -32,6 +38,60 @@ class Code(Part):
         if not self.folder and self.archive is None:
             raise ValueError("needs the folder that your modules are in; write code: FOLDER")
         return self
+
+
+class KeptModel(Part):
+    """A model that an earlier job chose, as `tuner export` wrote it, to start from.
+
+    Attributes:
+        folder: The folder on the client's machine, which packs and uploads it.
+        archive: The uploaded archive; filled in by the client.
+    """
+
+    folder: str = Field("", max_length=4096)
+    archive: BlobFile | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        return {"folder": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.folder and self.archive is None:
+            raise ValueError("needs the folder that `tuner export` wrote; write model: FOLDER")
+        return self
+
+
+def problem_with_model(
+    learner: catalog.Learner, pretrained: Fixed | catalog.Hyperparameter | None, given: bool
+) -> Violation | None:
+    """Says what is wrong between a search's `model` and its `pretrained`, or None.
+
+    Args:
+        learner: The search's learner.
+        pretrained: What its hyperparameter of that name may be; None where it has none.
+        given: Whether a model is.
+    """
+    known = learner.hyperparameters.get("pretrained")
+    if not isinstance(known, catalog.Choice) or KEPT not in known.values or pretrained is None:
+        problem = f"{learner.name} starts from no kept model; deep_features does. Leave it out"
+        return Violation("model", problem) if given else None
+    values: tuple[catalog.Value, ...] = ()
+    if isinstance(pretrained, Fixed):
+        values = (pretrained.fixed,)
+    elif isinstance(pretrained, catalog.Choice):
+        values = pretrained.values
+    if KEPT in values and not given:
+        return Violation(
+            "model",
+            f"is missing: pretrained can be {KEPT!r}, which is the network of a kept model; write "
+            "model: FOLDER, as `tuner export` wrote it, or let pretrained be another",
+        )
+    if given and KEPT not in values:
+        problem = f"must be {KEPT!r}, or have it among its choices, for the model to be used"
+        return Violation("space.pretrained", problem)
+    return None
 
 
 class Refit(Part):

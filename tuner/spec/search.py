@@ -13,6 +13,7 @@ from tuner import catalog
 from tuner.curve import Direction
 from tuner.errors import Violation
 from tuner.record import Setting
+from tuner.spec.own import KeptModel, problem_with_model
 from tuner.spec.parts import Part
 from tuner.spec.problems import Problems
 from tuner.spec.scaling import clipped, significant
@@ -34,6 +35,7 @@ class Search(Part):
             axis's usual one. Always set in the searches of a job spec.
         direction: Which way is better; follows from the metric.
         key: How the search is called in results; "learner/axis" unless given.
+        model: The kept model that the learner starts from; None where there is none.
         entry: What a learner of the user's own, "module:Class", says of itself; filled in
             by the client. None where the catalog knows it.
     """
@@ -45,6 +47,7 @@ class Search(Part):
     metric: str = ""
     direction: Literal["", "minimize", "maximize"] = ""
     key: str = Field("", max_length=100, pattern=r"^[A-Za-z0-9_./-]*$")
+    model: KeptModel | None = None
     entry: catalog.Learner | None = None
 
     def __init__(self, learner: str | None = None, /, **data: Any) -> None:
@@ -138,6 +141,10 @@ class Search(Part):
                 problems.append(Violation(f"space.{name}", problem))
             elif wrong := problem_with(entry, known_range) or misfit(entry, learner.axis(name)):
                 problems.append(Violation(f"space.{name}", wrong))
+        if not problems:
+            pretrained = self.ranges().get("pretrained")
+            wrong_model = problem_with_model(learner, pretrained, self.model is not None)
+            problems += [wrong_model] if wrong_model else []
         if problems:
             raise Problems(problems)
         return self

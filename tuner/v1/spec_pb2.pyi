@@ -303,6 +303,7 @@ class SearchSpec(_message.Message):
     METRIC_FIELD_NUMBER: _builtins.int
     DIRECTION_FIELD_NUMBER: _builtins.int
     ENTRY_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """Unique in the job; "learner/axis" unless named."""
     learner: _builtins.str
@@ -319,6 +320,10 @@ class SearchSpec(_message.Message):
     def entry(self) -> Global___Learner:
         """What a learner of the user's own, "module:Class", says of itself."""
 
+    @_builtins.property
+    def model(self) -> Global___KeptModelSpec:
+        """The kept model that the learner starts from; absent where there is none."""
+
     def __init__(
         self,
         *,
@@ -330,14 +335,41 @@ class SearchSpec(_message.Message):
         metric: _builtins.str = ...,
         direction: Global___Direction.ValueType = ...,
         entry: Global___Learner | None = ...,
+        model: Global___KeptModelSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["axis", b"axis", "direction", b"direction", "entry", b"entry", "key", b"key", "learner", b"learner", "levels", b"levels", "metric", b"metric", "space", b"space"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["axis", b"axis", "direction", b"direction", "entry", b"entry", "key", b"key", "learner", b"learner", "levels", b"levels", "metric", b"metric", "model", b"model", "space", b"space"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchSpec: _TypeAlias = SearchSpec  # noqa: Y015
+
+@_typing.final
+class KeptModelSpec(_message.Message):
+    """A model as an export writes it, in a folder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FOLDER_FIELD_NUMBER: _builtins.int
+    ARCHIVE_FIELD_NUMBER: _builtins.int
+    folder: _builtins.str
+    """The folder on the client's machine."""
+    @_builtins.property
+    def archive(self) -> Global___BlobFile: ...
+    def __init__(
+        self,
+        *,
+        folder: _builtins.str = ...,
+        archive: Global___BlobFile | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["archive", b"archive"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["archive", b"archive", "folder", b"folder"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeptModelSpec: _TypeAlias = KeptModelSpec  # noqa: Y015
 
 @_typing.final
 class Learner(_message.Message):

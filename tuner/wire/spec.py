@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tuner.errors import invalid
-from tuner.spec import Between, BlobFile, Code, Fixed, JobSpec, Range, Refit
+from tuner.spec import Between, BlobFile, Code, Fixed, JobSpec, KeptModel, Range, Refit
 from tuner.v1 import spec_pb2 as pb
 from tuner.wire.catalog import learner_from_wire, learner_to_wire
 from tuner.wire.values import setting_from_wire, setting_to_wire, value_from_wire, value_to_wire
@@ -79,6 +79,7 @@ def spec_to_wire(spec: JobSpec) -> pb.JobSpec:
                 metric=search.metric,
                 direction=DIRECTIONS[search.direction],
                 entry=None if search.entry is None else learner_to_wire(search.entry),
+                model=None if search.model is None else _model_to_wire(search.model),
             )
             for search in spec.searches
         ],
@@ -119,6 +120,7 @@ def spec_from_wire(message: pb.JobSpec) -> JobSpec:
             "metric": search.metric,
             "direction": direction_name(search.direction),
             "entry": learner_from_wire(search.entry) if search.HasField("entry") else None,
+            "model": _packed_from_wire(search.model) if search.HasField("model") else None,
         }
         for i, search in enumerate(message.searches)
     ]
@@ -146,7 +148,7 @@ def spec_from_wire(message: pb.JobSpec) -> JobSpec:
     if message.HasField("resources"):
         data["resources"]["gpus"] = message.resources.gpus
     if message.HasField("code"):
-        data["code"] = _code_from_wire(message.code)
+        data["code"] = _packed_from_wire(message.code)
     if message.HasField("refit"):
         data["refit"] = _refit_from_wire(message.refit)
     for name in ("namespace", "task", "protocol", "margin", "alpha", "patience"):
@@ -173,7 +175,12 @@ def _code_to_wire(code: Code) -> pb.CodeSpec:
     return pb.CodeSpec(folder=code.folder, archive=archive)
 
 
-def _code_from_wire(message: pb.CodeSpec) -> dict[str, Any]:
+def _model_to_wire(model: KeptModel) -> pb.KeptModelSpec:
+    archive = None if model.archive is None else _file_to_wire(model.archive)
+    return pb.KeptModelSpec(folder=model.folder, archive=archive)
+
+
+def _packed_from_wire(message: pb.CodeSpec | pb.KeptModelSpec) -> dict[str, Any]:
     archive = _file_from_wire(message.archive) if message.HasField("archive") else None
     return {"folder": message.folder, "archive": archive}
 

@@ -12,7 +12,7 @@ from services.coordinator.admission import AdmissionPolicy
 from services.coordinator.api.interceptor import Context
 from services.coordinator.api.portions import portions
 from services.coordinator.core import Core
-from services.coordinator.datasets import check_dataset
+from services.coordinator.datasets import check_dataset, check_models
 from services.coordinator.hints import wait
 from services.coordinator.store.errors import AlreadyExistsError, NotFoundError, WrongStateError
 from services.coordinator.store.rows import JobRow
@@ -72,6 +72,7 @@ class JobCalls:
                 "name the same in both",
             )
         check_dataset(spec.dataset, self._core.settings.data_roots, self._core.artifacts)
+        check_models(spec, self._core.artifacts)
         name = JobName(namespace, request.job_id or self._free_id(namespace, spec))
         if request.validate_only:
             if request.job_id and self._taken(name):

@@ -175,11 +175,11 @@ class RunnerService(RunnerServiceServicer):
     async def FetchBlob(
         self, request: pb.FetchBlobRequest, context: Context
     ) -> AsyncIterator[pb.FetchBlobResponse]:
-        """Answers FetchBlob, for files of the job's own data set."""
+        """Answers FetchBlob, for what was uploaded for the job."""
         name = await self._living(request.attempt)
         job: JobRow = await asyncio.to_thread(self._store.get_job, name)
-        if request.sha256 not in {file.sha256 for file in job.spec.dataset.files}:
-            raise invalid("sha256", f"{request.sha256[:100]!r} is no file of the job's data set")
+        if request.sha256 not in {file.sha256 for file in job.spec.blobs()}:
+            raise invalid("sha256", f"{request.sha256[:100]!r} is no file of the job's")
         async with aclosing(hand_out(self._core.artifacts, request.sha256)) as chunks:
             async for chunk in chunks:
                 yield pb.FetchBlobResponse(chunk=chunk)

@@ -179,7 +179,7 @@ def delete(connection: sa.Connection, name: JobName, clock: Clock) -> set[str]:
     job = lock_job(connection, name, clock)
     if not job.state.ended:
         raise WrongStateError(f"{name} is {job.state}; cancel it before you delete it")
-    files = of_job(connection, job) | {f.sha256 for f in get(connection, name).spec.dataset.files}
+    files = of_job(connection, job) | {f.sha256 for f in get(connection, name).spec.blobs()}
     connection.execute(sa.delete(t.jobs).where(t.jobs.c.id == job.id))
     return files
 
