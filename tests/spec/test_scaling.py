@@ -166,18 +166,18 @@ def test_a_setting_stays_as_it_is_where_nothing_scales():
     assert Search("perceptron").ranges(1) == Search("perceptron").ranges()
 
 
-ROWS = re.findall(r"^\| `cnn/(\w+)` \| (.+) \|$", PAGE, re.MULTILINE)
+ROWS = re.findall(r"^\| `(\w+)/(\w+)` \| (.+) \|$", PAGE, re.MULTILINE)
 
 
-@pytest.mark.parametrize(("axis", "row"), ROWS)
-def test_the_ranges_in_the_docs_are_the_catalogs(axis, row):
+@pytest.mark.parametrize(("learner", "axis", "row"), ROWS)
+def test_the_ranges_in_the_docs_are_the_catalogs(learner, axis, row):
     level, *shown = map(float, row.split(" | "))
-    rate = Search("cnn", axis=axis).ranges(level)["learning_rate"]
+    rate = Search(learner, axis=axis).ranges(level)["learning_rate"]
     assert shown == [rate.low, rate.default, rate.high]
 
 
 def test_the_docs_show_every_axis_that_moves_a_range():
-    assert {axis for axis, _ in ROWS} == {axis for _, axis, _ in SCALED}
+    assert {row[:2] for row in ROWS} == {(known.name, axis) for known, axis, _ in SCALED}
 
 
 def test_a_catalog_that_could_not_scale_is_refused():

@@ -23,7 +23,12 @@ ALL = (
         ),
         hyperparameters={
             "learning_rate": Number(
-                1e-4, 1e-1, 3e-3, log=True, description="constant after 50 steps"
+                1e-4,
+                1e-1,
+                3e-3,
+                log=True,
+                description="constant after 50 steps",
+                scaling={"depth": -0.5, "units": -0.5},
             ),
             "weight_decay": Number(1e-6, 1e-1, 1e-3, log=True, description="decoupled decay"),
             "dropout": Number(0.0, 0.6, 0.1, description="share dropped of each hidden layer"),
