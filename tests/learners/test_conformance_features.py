@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 from typing import ClassVar
 
 from registered import Registered
 
 from tuner import catalog
 from tuner.datasets.base import Fold
+from tuner.learners.base import Device, Model
+from tuner.learners.cnn import Cnn
+from tuner.learners.deep_features import DeepFeatures
 from tuner.record import Outcome
-from tuner.testing import tiny_table
+from tuner.testing import tiny_images, tiny_table
+
+
+@functools.cache
+def kept() -> Model:
+    """Returns a network that another job kept."""
+    known = catalog.LEARNERS["cnn"].hyperparameters
+    quick = {"depth": 3, "filters": 2, "epochs": 1, "batch_size": 256}
+    setting = {name: entry.default for name, entry in known.items()} | quick
+    return Cnn().train(setting, tiny_images(9), Device())
 
 
 class TestBagOfFeaturesWords(Registered):
@@ -31,6 +44,11 @@ class TestBagOfFeaturesSamples(Registered):
 
 class TestDeepFeaturesDepth(Registered):
     entry = catalog.LEARNERS["deep_features"]
+
+    def make_learner(self) -> DeepFeatures:
+        """Returns one that has a kept network, which it takes where it is told to."""
+        return DeepFeatures().with_model(kept())
+
     axis = "depth"
     levels = (1, 3)
     quick: ClassVar = {"epochs": 1, "filters": 2, "batch_size": 256, "trees": 9, "grid": 2}
@@ -39,6 +57,10 @@ class TestDeepFeaturesDepth(Registered):
 
 class TestDeepFeaturesOfAnotherSet(TestDeepFeaturesDepth):
     quick: ClassVar = {**TestDeepFeaturesDepth.quick, "pretrained": "digits"}
+
+
+class TestDeepFeaturesOfAKeptModel(TestDeepFeaturesDepth):
+    quick: ClassVar = {**TestDeepFeaturesDepth.quick, "pretrained": "kept"}
 
 
 class TestDeepFeaturesSamples(TestDeepFeaturesDepth):

@@ -8,15 +8,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from tuner import scoring
+from tuner.catalog import Value
 from tuner.datasets import registry
 from tuner.datasets.base import Fold
 from tuner.datasets.splits import Splits
+from tuner.learners import registry as learners
 from tuner.learners import saved
-from tuner.learners.base import Device, Result
+from tuner.learners.base import Device, Learner, Model, Result
+from tuner.learners.cnn import Cnn
 from tuner.learners.deep_features import DeepFeatures, DeepModel
 from tuner.learners.features import pretrained
+from tuner.learners.features.layers import Layers
+from tuner.learners.resnet import ResNet
 from tuner.record import Outcome, make_setting
 from tuner.spec import Split
 from tuner.testing import tiny_images, tiny_table
@@ -103,21 +110,94 @@ def test_another_number_of_channels_and_another_size_go_in() -> None:
         assert model.maker(fold.x).shape == (60, 8 * grid * grid)
 
 
+def cut_from(model: Model, depth: int, fold: Fold) -> DeepModel:
+    setting = {**DEFAULTS, "depth": depth, "pretrained": "kept"}
+    return DeepFeatures().with_model(model).train(setting, fold, Device())
+
+
 def test_a_kept_network_is_cut_at_any_of_its_depths(tmp_path: Path) -> None:
     fold = tiny_images()
     kept = DeepFeatures().train({**DEFAULTS, "depth": 4}, fold, Device())
     saved.save(kept, tmp_path / "model", {})
-    name = f"model:{tmp_path / 'model'}"
-    whole, cut = (
-        DeepFeatures().train({**DEFAULTS, "depth": d, "pretrained": name}, fold, Device())
-        for d in (4, 2)
-    )
+    again = saved.load(tmp_path / "model")
+    whole, cut = (cut_from(again, depth, fold) for depth in (4, 2))
     assert whole.predict(fold.x_score).tobytes() == kept.predict(fold.x_score).tobytes()
     # Of its four convolutions two are of 4 filters, and two of 8.
     assert cut.maker(fold.x).shape == (60, 4 * 16)
     cut.save(tmp_path)
     assert DeepModel.load(tmp_path).predict(fold.x).tobytes() == cut.predict(fold.x).tobytes()
-    assert "has 4 convolutions; depth is 5" in fit(fold, 5, pretrained=name).error
+    learner = DeepFeatures().with_model(again)
+    assert learner.problem_with_levels({"depth": (1, 4)}) is None
+    said = str(learner.problem_with_levels({"depth": (1, 5)}))
+    assert "has 4 convolutions; depth is 5" in said
+    setting = make_setting({**DEFAULTS, "pretrained": "kept"})
+    [result] = learner.evaluate("depth", [setting], [5], [fold], Device())
+    assert said in result.error
+
+
+@pytest.mark.parametrize(
+    ("learner", "more", "cuts"),
+    [
+        (Cnn(), {"depth": 3, "dropout": 0.0}, (1, 2, 3)),
+        # One layer where images are halved once: what stands before the head is of it.
+        (Cnn(), {"depth": 1, "dropout": 0.0}, (1,)),
+        (ResNet(), {"depth": 8, "preactivation": False}, (1, 3, 5, 7)),
+        (ResNet(), {"depth": 8, "preactivation": True}, (1, 3, 5, 7)),
+    ],
+    ids=["cnn", "shallow cnn", "resnet", "preactivation"],
+)
+def test_other_kept_networks_are_cut_where_they_can_be(
+    learner: Learner, more: dict[str, Value], cuts: tuple[int, ...], tmp_path: Path
+) -> None:
+    fold = tiny_images()
+    known = {name: entry.default for name, entry in learner.entry.hyperparameters.items()}
+    quick = {"filters": 2, "epochs": 1, "batch_size": 256}
+    net = learner.train({**known, **quick, **more}, fold, Device())
+    saved.save(net, tmp_path / "net", {})
+    kept = saved.load(tmp_path / "net")
+    assert Layers.of(kept).cuts == cuts
+    for depth in cuts:
+        model = cut_from(kept, depth, fold)
+        assert len(model.maker(fold.x)) == 60
+        saved.save(model, tmp_path / f"{depth}", {})
+        back = saved.load(tmp_path / f"{depth}")
+        assert back.predict(fold.x).tobytes() == model.predict(fold.x).tobytes()
+        # What was cut can be cut again.
+        assert Layers.of(kept).up_to(depth).cuts == cuts[: cuts.index(depth) + 1]
+        shallower = cut_from(back, cuts[0], fold).predict(fold.x)
+        assert shallower.tobytes() == cut_from(kept, cuts[0], fold).predict(fold.x).tobytes()
+    # All of it sees what the network's last layer saw.
+    whole = Layers.of(kept).features(fold.x.copy(), 1, "cpu")
+    body = nn.Sequential(*[m for m in kept.net if not isinstance(m, nn.Linear | nn.Flatten)])
+    seen = body(torch.from_numpy(fold.x.copy())).mean(dim=(2, 3)).detach().numpy()
+    assert whole == pytest.approx(seen / np.linalg.norm(seen, axis=1, keepdims=True), abs=1e-5)
+    if isinstance(learner, ResNet):
+        said = DeepFeatures().with_model(kept).problem_with_levels({"depth": (1, 2)})
+        assert said == "the network can be cut after 1, 3, 5, 7 convolutions; depth is 2"
+
+
+@pytest.mark.parametrize("name", ["mlp", "perceptron"])
+def test_what_has_no_convolutions_is_refused(name: str) -> None:
+    learner = learners.get(name)
+    known = {name: entry.default for name, entry in learner.entry.hyperparameters.items()}
+    model = learner.train({**known, "epochs": 1, "units": 2}, tiny_images(), Device())
+    with pytest.raises(ValueError, match="no convolutions; take one of cnn"):
+        DeepFeatures().with_model(model)
+
+
+def test_a_kept_model_must_be_there() -> None:
+    fold = tiny_images()
+    assert "needs the kept model" in fit(fold, 1, pretrained="kept").error
+
+
+def test_images_that_a_kept_network_makes_nothing_of_are_refused() -> None:
+    fold = tiny_images()
+    kept = DeepFeatures().train({**DEFAULTS, "depth": 4}, fold, Device())
+    learner = DeepFeatures().with_model(kept)
+    assert learner.problem_with(fold.x, 3) is None
+    said = str(learner.problem_with(fold.x[:, :, :1, :1], 3))
+    assert "images of 1 x 1 are too small" in said
+    assert "8 x 8" in said
 
 
 def test_tables_are_refused() -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 from tuner import catalog
 from tuner.catalog import Value
@@ -159,5 +159,26 @@ class Learner(Protocol):
             levels: Rising levels of the axis; (1,) where there is none.
             folds: The replicates' data.
             device: Where to run.
+        """
+        ...
+
+
+@runtime_checkable
+class Transferring(Learner, Protocol):
+    """A learner that can start from a model that was kept: `model` of a search."""
+
+    def with_model(self, model: Model) -> Transferring:
+        """Returns the learner with what it starts from.
+
+        Raises:
+            ValueError: It can't start from such a model; the message says from which.
+        """
+        ...
+
+    def problem_with_levels(self, levels: Mapping[str, Collection[int]]) -> str | None:
+        """Says why what it starts from can't have these levels, or None.
+
+        Args:
+            levels: By capacity, the levels that the search may ask for.
         """
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -13,21 +13,21 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
-from tuner.learners import saved
-from tuner.learners.base import Device
+from tuner.learners.base import Device, Model
 from tuner.learners.features import arrays, pretrained
 from tuner.learners.features.gradients import Floats32
 from tuner.learners.features.heads import Head, fit_head
 from tuner.learners.features.layers import Layers, moments, scale, train_layers, with_channels
 from tuner.learners.fits import TRAIN_SCORED, Fitted, LoopingLearner, UnsuitableDataError
+from tuner.learners.nets.kept import NetModel
 from tuner.learners.nets.state import settings_for, within_memory
 from tuner.scoring import DivergedError, Predictions
 
 OWN = "own"
 """`pretrained`: the network is trained on the fold's own training part."""
 
-KEPT = "model:"
-"""`pretrained`: before the folder of a kept model of this learner, whose training was paid for."""
+KEPT = "kept"
+"""`pretrained`: the network is of a kept model, whose training was paid for."""
 
 _FILE, _AXES = "scale.safetensors", {"mean": 1, "spread": 1, "grid": 0}
 
@@ -45,9 +45,9 @@ class DeepFeatures(LoopingLearner):
     intervals hold given that network. It is trained once in a process; each member's
     standalone cost has the whole of its training all the same, for alone it would pay it.
 
-    "model:" and a folder is the network of a model that was kept, cut after `depth`
-    convolutions; its cost isn't counted again, and what it was trained on isn't known here.
-    The catalog doesn't offer it until a spec can name a folder below the data roots.
+    "kept" is the network of a model that was kept (of this learner, cnn or resnet), cut
+    after `depth` convolutions; its cost isn't counted again, and what it was trained on isn't
+    known here.
 
     A job's own images must not be the source's: then the network would know the test.
     Images of any size and number of channels go into any network. Their pixels are scaled
@@ -56,14 +56,49 @@ class DeepFeatures(LoopingLearner):
 
     name = "deep_features"
 
+    def __init__(self, kept: Layers | None = None) -> None:
+        """Takes the network of a kept model, where there is one."""
+        self._kept = kept
+
+    def with_model(self, model: Model) -> DeepFeatures:
+        """Does Transferring.with_model: takes the network of a kept model."""
+        if isinstance(model, DeepModel):
+            return DeepFeatures(model.maker.layers)
+        if isinstance(model, NetModel):
+            return DeepFeatures(Layers.of(model))
+        raise ValueError(
+            f"it is of the kind {model.kind!r}, which has no convolutions; take one of cnn, resnet "
+            "or deep_features"
+        )
+
+    def problem_with_levels(self, levels: Mapping[str, Collection[int]]) -> str | None:
+        """Does Transferring.problem_with_levels: the kept network must be as deep."""
+        if self._kept is None:
+            return None
+        return next(filter(None, map(self._kept.problem_with_depth, levels["depth"])), None)
+
     def problem_with(self, x: Features, classes: int) -> str | None:
         """Says that tables have no neighbourhoods to convolve, where x is one."""
         if x.ndim == 4:
-            return None
+            return self._too_small(x)
         return (
             "deep_features needs images, shape (n, channels, height, width) or (n, height, "
             f"width); this is a table of shape {x.shape}. Use forest or svm for it"
         )
+
+    def _too_small(self, x: Features) -> str | None:
+        """Says that a kept network leaves nothing of such images, or None."""
+        if self._kept is None:
+            return None
+        channels, height, width = self._kept.shape[0], *x.shape[2:]
+        try:
+            self._kept.features(np.zeros((1, channels, height, width), np.float32), 1, "cpu")
+        except RuntimeError:
+            return (
+                f"images of {height} x {width} are too small for the kept network, which was "
+                f"trained on {self._kept.shape[1]} x {self._kept.shape[2]}"
+            )
+        return None
 
     def train(self, setting: Mapping[str, Value], fold: Fold, device: Device) -> DeepModel:
         """Trains a network, or takes the one that is there, and fits a classifier on it."""
@@ -91,7 +126,7 @@ class DeepFeatures(LoopingLearner):
         """Returns the model, and the seconds of a network's training that were spent before."""
         with settings_for(device), threadpool_limits(device.threads):
             clock = time.perf_counter()
-            layers, cost = within_memory(lambda: _layers(setting, fold, device), device)
+            layers, cost = within_memory(lambda: self._layers(setting, fold, device), device)
             saved = max(0.0, cost - (time.perf_counter() - clock))
             own = moments(fold.x)
             maker = Maker(layers, int(setting["grid"]), *own, device.name, device.threads)
@@ -101,35 +136,32 @@ class DeepFeatures(LoopingLearner):
             head = fit_head(setting, features, fold.y, fold.classes, fold.seed, device)
         return DeepModel(maker, head), saved
 
+    def _layers(
+        self, setting: Mapping[str, Value], fold: Fold, device: Device
+    ) -> tuple[Layers, float]:
+        """Returns the network's convolutions and what their training cost; 0 where it was now."""
+        name = str(setting["pretrained"])
+        if name == OWN:
+            return train_layers(fold.x, fold.y, fold.classes, setting, fold.seed, device), 0.0
+        if name == KEPT:
+            return self._cut(int(setting["depth"])), 0.0
+        source = pretrained.source_of(name)
+        pretrained.refuse_if_known(fold.x, source, name)
+        key = (source.digest, *(setting[part] for part in _TRAINING))
 
-def _layers(setting: Mapping[str, Value], fold: Fold, device: Device) -> tuple[Layers, float]:
-    """Returns the network's convolutions and what their training cost; 0 where it was now."""
-    name = str(setting["pretrained"])
-    if name == OWN:
-        return train_layers(fold.x, fold.y, fold.classes, setting, fold.seed, device), 0.0
-    if name.startswith(KEPT):
-        return _kept(Path(name.removeprefix(KEPT))).up_to(int(setting["depth"])), 0.0
-    source = pretrained.source_of(name)
-    pretrained.refuse_if_known(fold.x, source, name)
-    key = (source.digest, *(setting[part] for part in _TRAINING))
+        def train() -> Layers:
+            classes = len(source.classes)
+            return train_layers(source.x, source.y, classes, setting, pretrained.SEED, device)
 
-    def train() -> Layers:
-        classes = len(source.classes)
-        return train_layers(source.x, source.y, classes, setting, pretrained.SEED, device)
+        found = pretrained.trained_once(key, train, device)
+        return found.layers, found.seconds
 
-    found = pretrained.trained_once(key, train, device)
-    return found.layers, found.seconds
-
-
-def _kept(folder: Path) -> Layers:
-    """Returns the network of a model that was kept; whoever names the folder judged it."""
-    model = saved.load(folder)
-    if not isinstance(model, DeepModel):
-        raise UnsuitableDataError(
-            f"pretrained: {folder.name} holds a model of the kind {model.kind}; deep_features is "
-            "needed"
-        )
-    return model.maker.layers
+    def _cut(self, depth: int) -> Layers:
+        if self._kept is None:
+            raise UnsuitableDataError(
+                f"pretrained: {KEPT!r} needs the kept model that a search's `model` names"
+            )
+        return self._kept.up_to(depth)
 
 
 @dataclass(frozen=True)

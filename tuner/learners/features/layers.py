@@ -1,4 +1,4 @@
-"""The convolutions of a plain network as a maker of features for images of any size."""
+"""The convolutions of a network as a maker of features for images of any size."""
 
 from __future__ import annotations
 
@@ -18,15 +18,19 @@ from tuner.learners.base import Device
 from tuner.learners.features import arrays
 from tuner.learners.features.gradients import Floats32
 from tuner.learners.fits import UnsuitableDataError
+from tuner.learners.nets.kept import Architecture, NetModel
 from tuner.learners.nets.plain import plain_net
+from tuner.learners.nets.residual import Block
 from tuner.learners.nets.training import Schedule, train
+from tuner.learners.nets.weights import laid_out
 
 _FILE = "layers.safetensors"
 
 _AT_ONCE = 256
 """Images that features are made of at once; fixed, for other sums round differently."""
 
-_SHAPE = ("channels", "height", "width", "depth", "filters")
+_FAMILIES = ("plain", "residual", "preactivation")
+"""Whose convolutions they can be; saved by their place here, so the order stays."""
 
 
 @dataclass(frozen=True)
@@ -39,33 +43,68 @@ class Layers:
             and its filters.
         mean: Shape (channels,): what scales to 0.
         spread: Shape (channels,): what scales to 1.
+        family: One of `_FAMILIES`: a plain network's, a residual one's, or one's with
+            preactivation.
     """
 
     body: nn.Sequential
     shape: tuple[int, int, int, int, int]
     mean: Floats32
     spread: Floats32
+    family: str = "plain"
 
     @property
     def parameters(self) -> int:
         """Number of weights."""
         return sum(p.numel() for p in self.body.parameters())
 
+    @classmethod
+    def of(cls, model: NetModel) -> Self:
+        """Returns a kept network's convolutions.
+
+        Raises:
+            ValueError: It isn't a plain or residual one.
+        """
+        known = model.architecture
+        options, family = known.options, known.family
+        if family == "residual" and options["preactivation"]:
+            family = "preactivation"
+        if family not in _FAMILIES or not isinstance(model.net, nn.Sequential):
+            raise ValueError(f"{family!r} networks have no convolutions; take one of cnn or resnet")
+        channels, height, width = known.shape
+        shape = (channels, height, width, int(options["depth"]), int(options["filters"]))
+        scaled = model.inputs
+        return cls(_body(model.net).eval(), shape, scaled.middle, scaled.width, family)
+
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """After how many convolutions they can be cut, rising; a residual block is whole."""
+        return tuple(_ends(self.body))
+
     def up_to(self, depth: int) -> Self:
         """Returns the first so many convolutions of them.
 
         Raises:
-            UnsuitableDataError: There aren't so many.
+            UnsuitableDataError: There aren't so many, or they end within a residual block.
         """
-        ends = [place for place, module in enumerate(self.body, 1) if isinstance(module, nn.ReLU)]
-        if depth > len(ends):
-            raise UnsuitableDataError(
-                f"pretrained: the network has {len(ends)} convolutions; depth is {depth}. "
-                "Take no more than it has"
-            )
-        if depth == len(ends):
+        if problem := self.problem_with_depth(depth):
+            raise UnsuitableDataError(f"pretrained: {problem}")
+        if depth == self.cuts[-1]:
             return self
-        return replace(self, body=nn.Sequential(*list(self.body)[: ends[depth - 1]]))
+        return replace(self, body=nn.Sequential(*list(self.body)[: _ends(self.body)[depth]]))
+
+    def problem_with_depth(self, depth: int) -> str | None:
+        """Says why they can't be cut after so many convolutions, or None."""
+        cuts = self.cuts
+        if depth > cuts[-1]:
+            return (
+                f"the network has {cuts[-1]} convolutions; depth is {depth}. Take no more than "
+                "it has"
+            )
+        if depth not in cuts:
+            shown = ", ".join(map(str, cuts))
+            return f"the network can be cut after {shown} convolutions; depth is {depth}"
+        return None
 
     def features(self, x: Features, grid: int, device: str) -> Floats32:
         """Returns what the last layer sees, averaged over a grid of places, length 1.
@@ -94,10 +133,9 @@ class Layers:
     def save(self, folder: Path) -> None:
         """Writes the weights as safetensors."""
         weights = {f"body.{k}": v.cpu().numpy() for k, v in self.body.state_dict().items()}
-        left = sum(isinstance(module, nn.ReLU) for module in self.body)
-        shape = np.array([*self.shape, left])
+        shape, family = np.array([*self.shape, self.cuts[-1]]), _FAMILIES.index(self.family)
         more = {"mean": self.mean, "spread": self.spread, "shape": shape}
-        arrays.write(folder / _FILE, {**weights, **more})
+        arrays.write(folder / _FILE, {**weights, **more, "family": np.array(family)})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -106,18 +144,21 @@ class Layers:
         try:
             shape = tuple(int(side) for side in found.pop("shape"))
             mean, spread = found.pop("mean"), found.pop("spread")
+            family = _FAMILIES[int(found.pop("family", np.array(0)))]
             channels, height, width, depth, filters, left = shape
-            body = _body(
-                plain_net(
-                    (channels, height, width), 1, depth=depth, filters=filters, dropout=0.0,
-                    seed=0, device="cpu",
-                )
-            )  # fmt: skip
+            options: dict[str, Value] = {"depth": depth, "filters": filters}
+            if family != "plain":
+                options["preactivation"] = family == "preactivation"
+            kind = "plain" if family == "plain" else "residual"
+            net = Architecture(kind, (channels, height, width), 1, options).layers()
+            assert isinstance(net, nn.Sequential)
+            whole = (channels, height, width, depth, filters)
+            layers = cls(_body(net).eval(), whole, mean, spread, family).up_to(left)
+            layers.body.to_empty(device="cpu")
+            laid_out(layers.body)
             state = {k.removeprefix("body."): torch.from_numpy(v) for k, v in found.items()}
-            layers = cls(body.eval(), (channels, height, width, depth, filters), mean, spread)
-            layers = layers.up_to(left)
             layers.body.load_state_dict(state)
-        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        except (LookupError, ValueError, TypeError, RuntimeError) as error:
             raise ValueError(f"{folder / _FILE} is damaged: {error}") from error
         return layers
 
@@ -177,8 +218,17 @@ def with_channels(x: Floats32, channels: int) -> Floats32:
     return np.repeat(x.mean(axis=1, keepdims=True), channels, axis=1)
 
 
+def _ends(body: nn.Sequential) -> dict[int, int]:
+    """Returns, by convolutions passed, how many modules stand up to the next convolution."""
+    passed, found = 0, {}
+    for place, module in enumerate(body, 1):
+        passed += 2 if isinstance(module, Block) else isinstance(module, nn.Conv2d)
+        found[passed] = place
+    return found
+
+
 def _body(net: nn.Sequential) -> nn.Sequential:
-    """Returns all up to the last ReLU, and the halvings behind it where layers are few."""
+    """Returns all that stands before the head: halvings behind the last ReLU are of it."""
     modules = list(net)
     end = next(i for i, m in enumerate(modules) if isinstance(m, nn.AdaptiveAvgPool2d | nn.Flatten))
     return nn.Sequential(*modules[:end])
