@@ -235,6 +235,7 @@ def test_cifar_is_read_from_its_binary_version(
             "0 bytes are no whole",
         ),
     ],
+    ids=["none", "short", "classes", "cut", "empty"],  # an archive has the time in it
 )
 def test_a_bad_archive_is_refused(
     monkeypatch: pytest.MonkeyPatch, content: bytes, said: str
