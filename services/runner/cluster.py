@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from collections.abc import Mapping
 from typing import Any
 
 import ray
@@ -13,6 +14,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from services.runner.pulse import Halt
 from tuner.datasets.base import Data
+from tuner.learners.base import Learner
 from tuner.spec import JobSpec
 from tuner.trials.broker import PacketBroker
 from tuner.trials.slots import SlotSearcher, SlotWorker
@@ -141,6 +143,7 @@ def run_slots(
     broker: Broker,
     searcher: SlotSearcher,
     halt: Halt,
+    learners: Mapping[str, Learner] | None = None,
 ) -> None:
     """Runs Ray Tune until the broker is closed or the flag is raised.
 
@@ -151,6 +154,7 @@ def run_slots(
         broker: Where slots get their packets.
         searcher: Supplies the slots.
         halt: Ends the run early.
+        learners: By search, those that start from a kept model; put there once, too.
     """
     os.environ.update(_TUNE_ENVIRONMENT)
     # At the end it misses the results that its own loggers, which are off, would have written.
@@ -169,7 +173,12 @@ def run_slots(
     )
     trainable = tune.with_resources(
         tune.with_parameters(
-            SlotWorker, broker=broker.handle, data=data, split=spec.split, slot=slot
+            SlotWorker,
+            broker=broker.handle,
+            data=data,
+            split=spec.split,
+            slot=slot,
+            learners=learners or {},
         ),
         {"cpu": wanted.cpus, "gpu": wanted.gpus},
     )

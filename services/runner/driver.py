@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import ray
 
-from services.runner import cluster, content, refit
+from services.runner import cluster, content, refit, transfer
 from services.runner.facts import tell
 from services.runner.link import Assignment, CoordinatorLink, is_stale
 from services.runner.narration import Narrator
@@ -146,23 +146,28 @@ class _Attempt:
             f"{len(assignment.measurements)} measurements so far; loading {spec.dataset}"
         )
         data = content.load(spec.dataset, assignment.data_roots, self._link.fetch_blob, spec.task)
-        refusals = content.refusals(spec, data)
+        kept = transfer.load(spec, data, self._link.fetch_blob)
+        refusals = {**content.refusals(spec, data), **kept.refusals}
         for note in tell(spec, data, self._link).notes:
             self._narrator.say(note)
         if spec.refit is not None:
             refit.check(spec.refit, data)
+            for refusal in kept.refusals.values():
+                raise DataError(refusal)
         ray.init(address=self._settings.ray_address, log_to_driver=False, logging_level="WARNING")
         try:
             if spec.refit is not None:
                 refit.run(
-                    spec, self._settings.job, data, self._link, self._halt, self._narrator.say
+                    spec, self._settings.job, data, self._link, self._halt, self._narrator.say, kept
                 )
             else:
-                self._measure(assignment, data, refusals)
+                self._measure(assignment, data, refusals, kept)
         finally:
             ray.shutdown()
 
-    def _measure(self, assignment: Assignment, data: Data, refusals: dict[str, str]) -> None:
+    def _measure(
+        self, assignment: Assignment, data: Data, refusals: dict[str, str], kept: transfer.Kept
+    ) -> None:
         """Plans in a thread of its own, for Ray Tune wants the main one."""
         spec, job = assignment.spec, self._settings.job
         broker = cluster.Broker(f"{job.replace('/', '-')}-{self._link.attempt}-{os.getpid()}")
@@ -197,7 +202,7 @@ class _Attempt:
         thread = threading.Thread(target=self._plan, args=arguments, name="planner")
         thread.start()
         try:
-            cluster.run_slots(spec, job, data, broker, searcher, self._halt)
+            cluster.run_slots(spec, job, data, broker, searcher, self._halt, kept.learners)
         except Exception as error:  # noqa: BLE001 - ends the attempt, with its reason
             self._narrator.say(traceback.format_exc())
             self._halt.fail(error)

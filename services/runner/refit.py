@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import ray
 
 from services.runner.pulse import Halt
+from services.runner.transfer import Kept
 from tuner.datasets.base import Data, DataError
 from tuner.datasets.splits import Splits
+from tuner.learners.base import Learner
 from tuner.record import (
     Conclusion,
     Look,
@@ -24,7 +26,8 @@ from tuner.record import (
 )
 from tuner.spec import JobSpec, Refit, Split
 from tuner.trials.devices import Accelerator
-from tuner.trials.refit import Kept, refit
+from tuner.trials.refit import Kept as Fitted
+from tuner.trials.refit import refit
 from tuner.trials.work import SlotConfig, Task
 from tuner.wire.names import JobName
 
@@ -71,6 +74,7 @@ def run(
     keeper: Keeper,
     halt: Halt,
     say: Callable[[str], None],
+    started: Kept,
 ) -> None:
     """Fits the model on the cluster and keeps its files with the job.
 
@@ -84,6 +88,7 @@ def run(
         keeper: The coordinator.
         halt: Ends it early.
         say: Tells what is done.
+        started: The kept model that the search starts from, if it does.
 
     Raises:
         TunerError: The coordinator refused something.
@@ -96,7 +101,7 @@ def run(
     keeper.commit(begun)
     say(f"{search.key} #1 {begun.decision}")
     task = Task(packet, job, search.key, search.learner, search.axis)
-    kept = _on_the_cluster(task, spec, job, data, halt)
+    kept = _on_the_cluster(task, spec, job, data, halt, started)
     if kept is None:
         return
     report = kept.report
@@ -144,7 +149,9 @@ def _ended(key: str, measured: Measurement, files: Mapping[str, bytes]) -> PlanS
     )
 
 
-def _on_the_cluster(task: Task, spec: JobSpec, job: str, data: Data, halt: Halt) -> Kept | None:
+def _on_the_cluster(
+    task: Task, spec: JobSpec, job: str, data: Data, halt: Halt, started: Kept
+) -> Fitted | None:
     """Returns what came of the fit; None where the job is to end before it has."""
     wanted = spec.resources
     slot = SlotConfig(
@@ -159,19 +166,28 @@ def _on_the_cluster(task: Task, spec: JobSpec, job: str, data: Data, halt: Halt)
     remote: Any = ray.remote(_fit).options(
         num_cpus=wanted.cpus, num_gpus=wanted.gpus, name=f"tuner refit of {slot.label}"
     )
-    fitting = remote.remote(task, ray.put(data), spec.split, slot)
+    trained_on = (data.digest, *started.trained_on.get(task.search, ()))
+    learner = started.learners.get(task.search)
+    fitting = remote.remote(task, ray.put(data), spec.split, slot, trained_on, learner)
     while not halt.event.is_set():
         done, _ = ray.wait([fitting], timeout=_LOOK_SECONDS)
         if done:
-            kept: Kept = ray.get(fitting)
+            kept: Fitted = ray.get(fitting)
             return kept
     ray.cancel(fitting, force=True)
     return None
 
 
-def _fit(task: Task, data: Data, split: Split, slot: SlotConfig) -> Kept:
+def _fit(
+    task: Task,
+    data: Data,
+    split: Split,
+    slot: SlotConfig,
+    trained_on: Sequence[str],
+    learner: Learner | None,
+) -> Fitted:
     """Fits on the worker that Ray chose."""
     device = Accelerator.of_this_worker(slot.gpus)
     node = ray.get_runtime_context().get_node_id()
     splits = Splits(data, split, slot.seed)
-    return refit(task, splits, slot, device.name, device.type, node)
+    return refit(task, splits, slot, device.name, device.type, node, trained_on, learner)

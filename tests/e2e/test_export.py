@@ -39,6 +39,7 @@ def test_the_level_that_is_enough_is_exported_with_its_card(client, stack, tmp_p
     about = json.loads((folder / "model.json").read_text())
     assert (about["learner"], about["level"]) == ("forest", 2)
     assert sorted(about["data"]["classes"]) == ["benign", "malignant"]
+    assert about["trained_on"] == [registry.load("breast_cancer").digest]
     # The same fold here gives the same model, and the same scores as were recorded there.
     fold = Splits(registry.load("breast_cancer"), Split(), 5).whole()
     model = saved.load(folder)

@@ -1,6 +1,7 @@
 """A packet becomes a row a member, whatever its learner does."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -149,3 +150,14 @@ def test_a_learner_that_breaks_its_promises_is_recorded(monkeypatch, how, outcom
     assert words in rows[0].error
     assert rows[0].scores == {}
     assert rows[1].outcome is Outcome.CRASHED  # the member that it never came to
+
+
+def test_a_learner_that_is_more_than_its_name_runs():
+    class Told(type(registry.get("forest"))):
+        def evaluate(self, *packet):
+            for result in super().evaluate(*packet):
+                yield replace(result, parameters=7)
+
+    work = task("forest", "trees", (1,))
+    report = execute(work, SPLITS, slot(), "cpu", "cpu", "node-1", Told())
+    assert [m.parameters for m in report.measurements] == [7, 7]

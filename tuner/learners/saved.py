@@ -13,6 +13,9 @@ from tuner.learners.base import Model
 
 ABOUT = "model.json"
 
+TRAINED_ON = "trained_on"
+"""There: the SHA-256 of every data set that went into the model."""
+
 # Imported only when asked for, as learners are.
 _KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {

@@ -10,7 +10,7 @@ from tuner import predictions, scoring
 from tuner.datasets.base import Fold
 from tuner.datasets.splits import Splits
 from tuner.learners import registry, samples
-from tuner.learners.base import Device, Result
+from tuner.learners.base import Device, Learner, Result
 from tuner.record import (
     Measurement,
     Member,
@@ -29,7 +29,13 @@ KEPT_BYTES = 64 << 20
 
 
 def execute(
-    task: Task, splits: Splits, slot: SlotConfig, device: str, device_type: str, node: str
+    task: Task,
+    splits: Splits,
+    slot: SlotConfig,
+    device: str,
+    device_type: str,
+    node: str,
+    learner: Learner | None = None,
 ) -> Report:
     """Runs a packet and returns a row for every member, in the packet's order.
 
@@ -43,6 +49,7 @@ def execute(
         device: torch's name of the device.
         device_type: Its type, for the bill.
         node: The node's id, for the record.
+        learner: The learner, where it is more than its name says: it starts from a kept model.
     """
     packet = task.packet
     fold_of: Callable[[int], Fold] = (
@@ -54,9 +61,8 @@ def execute(
     broken = ""
     try:
         folds = {replicate: fold_of(replicate) for replicate in packet.replicates}
-        learner = registry.get(task.learner)
         for result in samples.evaluate(
-            learner,
+            learner or registry.get(task.learner),
             task.axis,
             packet.settings,
             packet.levels,

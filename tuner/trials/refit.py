@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 from tuner.catalog import Value
 from tuner.datasets.splits import Splits
 from tuner.learners import registry, saved
-from tuner.learners.base import Device, Model, Result
+from tuner.learners.base import Device, Learner, Model, Result
 from tuner.learners.fits import TRAIN_SCORED, describe, outcome_of
 from tuner.record import Member, Outcome, PacketOutcome
 from tuner.trials.execute import measurement_of
@@ -33,7 +33,14 @@ class Kept:
 
 
 def refit(
-    task: Task, splits: Splits, slot: SlotConfig, device: str, device_type: str, node: str
+    task: Task,
+    splits: Splits,
+    slot: SlotConfig,
+    device: str,
+    device_type: str,
+    node: str,
+    trained_on: Sequence[str] = (),
+    learner: Learner | None = None,
 ) -> Kept:
     """Fits the task's one member on everything outside the test, and scores it on the test.
 
@@ -44,6 +51,8 @@ def refit(
         device: torch's name of the device.
         device_type: Its type, for the bill.
         node: The node's id, for the record.
+        trained_on: The SHA-256 of all data that goes into the model, to be told with it.
+        learner: The learner, where it is more than its name says: it starts from a kept model.
     """
     [member] = task.packet.members()
     start_time, start = datetime.now(UTC), time.monotonic()
@@ -51,7 +60,8 @@ def refit(
     fold = splits.whole()
     files: dict[str, bytes] = {}
     try:
-        model = registry.get(task.learner).train(_full(task, member), fold, where)
+        learner = learner or registry.get(task.learner)
+        model = learner.train(_full(task, member), fold, where)
         seconds = time.monotonic() - start
         result = Result(
             member,
@@ -61,7 +71,7 @@ def refit(
             model.parameters,
             seconds,
         )
-        files = _saved(model, task, member, splits)
+        files = _saved(model, task, member, splits, trained_on)
     except Exception as error:  # noqa: BLE001 - whatever a fit raises is recorded
         seconds = time.monotonic() - start
         result = Result(
@@ -89,13 +99,16 @@ def _full(task: Task, member: Member) -> dict[str, Value]:
     return setting
 
 
-def _saved(model: Model, task: Task, member: Member, splits: Splits) -> dict[str, bytes]:
+def _saved(
+    model: Model, task: Task, member: Member, splits: Splits, trained_on: Sequence[str]
+) -> dict[str, bytes]:
     about = {
         "learner": task.learner,
         "axis": task.axis,
         "level": member.level,
         "hyperparameters": dict(member.setting),
         "data": splits.inputs(),
+        saved.TRAINED_ON: list(trained_on),
     }
     with tempfile.TemporaryDirectory(prefix="tuner-model-") as name:
         folder = Path(name) / "model"

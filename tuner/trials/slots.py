@@ -8,7 +8,7 @@ actor call.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from ray.tune.search import Searcher
 
 from tuner.datasets.base import Data
 from tuner.datasets.splits import Splits
+from tuner.learners.base import Learner
 from tuner.spec import Split
 from tuner.trials.devices import Accelerator
 from tuner.trials.execute import execute
@@ -32,7 +33,8 @@ class SlotWorker(tune.Trainable):
 
     Arguments that `tune.with_parameters` hands to `setup`: `broker`, the
     handle of the packet broker; `data`, the data set; `split`, how it is
-    divided; `slot`, what the slot may use.
+    divided; `slot`, what the slot may use; `learners`, by search, those that
+    start from a kept model.
     """
 
     def setup(
@@ -42,6 +44,7 @@ class SlotWorker(tune.Trainable):
         data: Data | None = None,
         split: Split | None = None,
         slot: SlotConfig | None = None,
+        learners: Mapping[str, Learner] | None = None,
     ) -> None:
         """Prepares the slot once."""
         assert data is not None
@@ -49,6 +52,7 @@ class SlotWorker(tune.Trainable):
         assert slot is not None
         self._broker = broker
         self._slot = slot
+        self._learners = learners or {}
         self._splits = Splits(data, split, slot.seed)
         self._device = Accelerator.of_this_worker(slot.gpus)
         context = ray.get_runtime_context()
@@ -72,7 +76,10 @@ class SlotWorker(tune.Trainable):
     def _run(self, task: Task) -> Report:
         self._packets += 1
         packet, device = task.packet, self._device
-        report = execute(task, self._splits, self._slot, device.name, device.type, self._node)
+        learner = self._learners.get(task.search)
+        report = execute(
+            task, self._splits, self._slot, device.name, device.type, self._node, learner
+        )
         seconds = (report.end_time - report.start_time).total_seconds()
         print(  # noqa: T201 - a worker's output is its log on the dashboard
             f"{packet.id} {packet.phase.lower()} at {', '.join(map(str, packet.levels))}, "
