@@ -48,7 +48,7 @@ def named(value: object) -> str:
         (FloatDistribution(0.1, 0.7, step=0.3), [0.1, 0.4, 0.7]),
         (CategoricalDistribution([8, None]), [8, None]),
     ],
-    ids=str,
+    ids=named,
 )
 def test_every_value_and_no_other(domain, expected):
     found = values(domain)
@@ -66,7 +66,7 @@ def test_every_value_and_no_other(domain, expected):
         tune.quniform(0, 0.5, 0.1),
         tune.qloguniform(0.1, 0.4, 0.1),
     ],
-    ids=str,
+    ids=named,
 )
 def test_ray_draws_nothing_else(domain):
     allowed = values(domain)
@@ -83,7 +83,7 @@ def test_ray_draws_nothing_else(domain):
         (FloatDistribution(0.1, 10.0), False),
         (FloatDistribution(0.1, 10.0, log=True), True),
     ],
-    ids=str,
+    ids=named,
 )
 def test_ranges_keep_their_bounds_and_their_scale(domain, log):
     found = read_space({"x": domain}).parameters["x"].range
@@ -103,7 +103,7 @@ def test_ranges_keep_their_bounds_and_their_scale(domain, log):
         ({"a/b": tune.uniform(0, 1)}, "has a slash"),
         ({"a": {"b": tune.randn()}}, "'a/b' has no bounds"),
     ],
-    ids=str,
+    ids=named,
 )
 def test_what_can_not_be_tuned_is_named(space, said):
     with pytest.raises(ValueError, match=said):
@@ -128,7 +128,7 @@ def test_constants_stay_where_they_are():
         (tune.choice([None, (1, 2)]), (1, 2)),
         (FloatDistribution(0.1, 0.7, step=0.3), 0.4),
     ],
-    ids=str,
+    ids=named,
 )
 def test_a_start_is_what_comes_out_again(domain, start):
     parameter = read_space({"x": domain}).starting_at({"x": start}).parameters["x"]
@@ -146,7 +146,7 @@ def test_a_start_is_what_comes_out_again(domain, start):
         (tune.choice(["a", "b"]), "c", "choose of 'a', 'b'"),
         (tune.choice([0, 1]), True, "choose of 0, 1"),
     ],
-    ids=str,
+    ids=named,
 )
 def test_a_start_that_can_not_be_is_named(domain, start, said):
     with pytest.raises(ValueError, match=said):
