@@ -52,7 +52,7 @@ POLICIES = (
     "grid",
 )
 MARGINS = (0.005, 0.01, 0.02)
-SLOW = {"gp": 10}
+SLOW = {"gp": 100}
 """Most runs of policies that take long."""
 
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)

@@ -65,7 +65,7 @@ def scores(
     if not all(map(math.isfinite, found.values())):
         raise DivergedError("the predictions are so far off that a score is infinite")
     for name, scorer in (own or {}).items():
-        found[name] = _checked(name, scorer(y, p))
+        found[name] = _asked(name, scorer, y, p)
     return found
 
 
@@ -106,7 +106,12 @@ def _of_values(p: Predictions, y: Truth) -> dict[str, float]:
     return found
 
 
-def _checked(name: str, value: object) -> float:
+def _asked(name: str, scorer: Scorer, y: Truth, p: Predictions) -> float:
+    try:
+        # Copies: what is kept and scored after it must not be what it makes of them.
+        value: object = scorer(y.copy(), p.copy())
+    except Exception as error:
+        raise ValueError(f"{name} raised {type(error).__name__}: {error}") from error
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:

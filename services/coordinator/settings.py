@@ -28,6 +28,8 @@ class Settings(BaseSettings):
         ray_dashboard_public: The same as people reach it; as above where empty.
         data_roots: Folders of the cluster, and addresses (https, s3, gs), below which
             data may be read, as a list separated like PATH.
+        allow_user_code: Whether jobs may bring learners and metrics of the user's own, which
+            the cluster's workers then run.
         max_running_jobs: Jobs that run at once; the others wait.
         runner_python: The Python of the cluster's nodes that has this package.
         lease_seconds: A runner that isn't heard of for so long is given up.
@@ -55,6 +57,7 @@ class Settings(BaseSettings):
     ray_dashboard: str = "http://127.0.0.1:8265"
     ray_dashboard_public: str = ""
     data_roots: Annotated[tuple[Path | str, ...], NoDecode] = ()
+    allow_user_code: bool = False
     max_running_jobs: int = Field(4, ge=1)
     runner_python: str = sys.executable
     lease_seconds: float = Field(10.0, gt=0)

@@ -12,6 +12,7 @@ import ray
 from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from services.runner import own_code
 from services.runner.pulse import Halt
 from tuner.datasets.base import Data
 from tuner.learners.base import Learner
@@ -170,6 +171,7 @@ def run_slots(
         threads=wanted.threads,
         packet_timeout_seconds=wanted.packet_timeout_seconds,
         predictions=spec.measuring.predictions,
+        metrics=own_code.metrics(spec),
     )
     trainable = tune.with_resources(
         tune.with_parameters(

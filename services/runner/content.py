@@ -14,6 +14,8 @@ from tuner.datasets.base import Data, DataError, Request
 from tuner.datasets.download import download
 from tuner.datasets.splits import Splits
 from tuner.learners import registry as learners
+from tuner.learners.base import Learner
+from tuner.own_code import OwnCodeError
 from tuner.spec import Dataset, JobSpec
 from tuner.spec.roots import is_below, is_url, problem_with_url
 
@@ -94,8 +96,12 @@ def refusals(spec: JobSpec, data: Data) -> dict[str, str]:
     held = splits.train_size(spec.measuring.max_replicates)
     found = {}
     for search in spec.all_searches():
-        learner = learners.get(search.learner)
-        problem = learner.problem_with(data.x, len(data.classes))
+        try:
+            learner = learners.get(search.learner)
+        except OwnCodeError as error:
+            found[search.key] = str(error)
+            continue
+        problem = _problem(learner, data)
         if spec.task not in learner.entry.tasks:
             problem = f"it predicts no {'numbers' if spec.task == 'regression' else 'classes'}"
         elif search.axis == catalog.SAMPLES.name and max(search.levels) > held:
@@ -107,3 +113,10 @@ def refusals(spec: JobSpec, data: Data) -> dict[str, str]:
         if problem:
             found[search.key] = f"{search.learner} can't learn from this data: {problem}"
     return found
+
+
+def _problem(learner: Learner, data: Data) -> str | None:
+    try:
+        return learner.problem_with(data.x, len(data.classes))
+    except Exception as error:  # noqa: BLE001 - a user's own may raise anything
+        return f"asked whether it can, it raised {type(error).__name__}: {error}"

@@ -7,11 +7,11 @@ import signal
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import ray
 
-from services.runner import cluster, content, refit, transfer
+from services.runner import cluster, content, own_code, refit, transfer
 from services.runner.facts import tell
 from services.runner.link import Assignment, CoordinatorLink, is_stale
 from services.runner.narration import Narrator
@@ -21,6 +21,7 @@ from services.runner.recorder import Recorder
 from services.runner.settings import RunnerSettings
 from tuner.datasets.base import Data, DataError
 from tuner.errors import TunerError
+from tuner.own_code import OwnCodeError
 from tuner.record import Measurement, PacketAttempt, PlanStep
 from tuner.trials.slots import SlotSearcher
 from tuner.v1 import runner_service_pb2 as pb
@@ -105,6 +106,10 @@ class _Attempt:
             self._narrator.say(f"the data set can't be used: {error}")
             self._link.finish(pb.ATTEMPT_OUTCOME_INVALID, str(error), field="dataset")
             return 0
+        except OwnCodeError as error:
+            self._narrator.say(f"the code can't be used: {error}")
+            self._link.finish(pb.ATTEMPT_OUTCOME_INVALID, str(error), field="code")
+            return 0
         except TunerError as error:
             self._halt.fail(error)
         except Exception as error:  # noqa: BLE001 - told to the coordinator, which decides
@@ -146,24 +151,37 @@ class _Attempt:
             f"{len(assignment.measurements)} measurements so far; loading {spec.dataset}"
         )
         data = content.load(spec.dataset, assignment.data_roots, self._link.fetch_blob, spec.task)
-        kept = transfer.load(spec, data, self._link.fetch_blob)
-        refusals = {**content.refusals(spec, data), **kept.refusals}
-        for note in tell(spec, data, self._link).notes:
-            self._narrator.say(note)
-        if spec.refit is not None:
-            refit.check(spec.refit, data)
-            for refusal in kept.refusals.values():
-                raise DataError(refusal)
-        ray.init(address=self._settings.ray_address, log_to_driver=False, logging_level="WARNING")
-        try:
+        with own_code.brought(spec, self._link.fetch_blob) as environment:
+            kept = transfer.load(spec, data, self._link.fetch_blob)
+            unusable = own_code.refusals(spec)
+            spec = own_code.described(spec, unusable)
+            assignment = replace(assignment, spec=spec)
+            refusals = {**content.refusals(spec, data), **unusable, **kept.refusals}
+            for note in tell(spec, data, self._link).notes:
+                self._narrator.say(note)
             if spec.refit is not None:
-                refit.run(
-                    spec, self._settings.job, data, self._link, self._halt, self._narrator.say, kept
-                )
-            else:
-                self._measure(assignment, data, refusals, kept)
-        finally:
-            ray.shutdown()
+                refit.check(spec.refit, data)
+                for refusal in refusals.values():
+                    raise DataError(refusal)
+            ray.init(
+                address=self._settings.ray_address,
+                runtime_env=environment,
+                log_to_driver=False,
+                logging_level="WARNING",
+            )
+            try:
+                self._run(assignment, data, refusals, kept)
+            finally:
+                ray.shutdown()
+
+    def _run(
+        self, assignment: Assignment, data: Data, refusals: dict[str, str], kept: transfer.Kept
+    ) -> None:
+        spec, job = assignment.spec, self._settings.job
+        if spec.refit is None:
+            self._measure(assignment, data, refusals, kept)
+        else:
+            refit.run(spec, job, data, self._link, self._halt, self._narrator.say, kept)
 
     def _measure(
         self, assignment: Assignment, data: Data, refusals: dict[str, str], kept: transfer.Kept

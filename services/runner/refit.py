@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import ray
 
+from services.runner import own_code
 from services.runner.pulse import Halt
 from services.runner.transfer import Kept
 from tuner.datasets.base import Data, DataError
@@ -162,6 +163,7 @@ def _on_the_cluster(
         gpus=wanted.gpus,
         threads=wanted.threads,
         packet_timeout_seconds=wanted.packet_timeout_seconds,
+        metrics=own_code.metrics(spec),
     )
     remote: Any = ray.remote(_fit).options(
         num_cpus=wanted.cpus, num_gpus=wanted.gpus, name=f"tuner refit of {slot.label}"

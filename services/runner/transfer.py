@@ -10,12 +10,11 @@ from pathlib import Path
 
 from tuner import catalog
 from tuner.datasets import registry as sources
-from tuner.datasets.base import Data, Request
-from tuner.datasets.folder import members
+from tuner.datasets.base import Data
+from tuner.datasets.folder import unpack
 from tuner.learners import registry, saved
 from tuner.learners.base import Learner, Transferring
 from tuner.spec import Fixed, JobSpec, Search
-from tuner.spec.roots import ARCHIVE
 
 
 @dataclass(frozen=True)
@@ -66,13 +65,7 @@ def _loaded(search: Search, content: bytes) -> tuple[Transferring, tuple[str, ..
     """Returns the learner with its model, and what the model was trained on."""
     with tempfile.TemporaryDirectory(prefix="tuner-model-") as name:
         folder = Path(name) / "model"
-        archive = Path(name) / "archive"
-        archive.write_bytes(content)
-        for part, opened in members(Request(files={ARCHIVE: archive}), "model").items():
-            file = folder / part
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with opened() as stream:
-                file.write_bytes(stream.read())
+        unpack(content, folder, "model")
         try:
             model = saved.load(folder)
             about = json.loads((folder / saved.ABOUT).read_text(encoding="utf-8"))

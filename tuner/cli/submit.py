@@ -58,9 +58,10 @@ def submit(
     """Submit a job and print its id."""
     from tuner.cli.output import emit_one
     from tuner.cli.views import job_row, job_table
+    from tuner.client.own_code import entry_of
     from tuner.spec import JobSpec
 
-    spec = JobSpec.from_file(file)
+    spec = JobSpec.from_file(file, entry_of)
     with connect(ctx, address) as client:
         job = client.submit(spec, job_id=job_id)
         row = job_row(job.status) | {"reference": reference(job)}
@@ -92,11 +93,12 @@ def run(
     It uses the coordinator that is named or up. Where there is none, it brings
     up one for the time of the job. Ctrl-C cancels the job.
     """
+    from tuner.client.own_code import entry_of
     from tuner.report.advice import advice
     from tuner.spec import JobSpec
 
     check_writable(output)
-    spec = JobSpec.from_file(file)
+    spec = JobSpec.from_file(file, entry_of)
     _check_data(spec)
     with _coordinator(chosen_address(ctx, address), cpus, gpus) as client:
         _say_addresses(client)
@@ -118,9 +120,10 @@ def run(
 def validate(file: SpecFile, output: Output = Format.TABLE) -> None:
     """Judge a spec without submitting it, and show it with all its defaults."""
     from tuner.cli.output import emit_list, emit_one
+    from tuner.client.own_code import entry_of
     from tuner.spec import JobSpec
 
-    spec = JobSpec.from_file(file)
+    spec = JobSpec.from_file(file, entry_of)
     _check_data(spec)
     rows = [search.model_dump(mode="json") for search in spec.all_searches()]
     if output in (Format.JSON, Format.YAML):

@@ -12,6 +12,7 @@ from tuner import catalog
 from tuner.client.endpoint import Endpoint, find_endpoint
 from tuner.client.export import Export, choose
 from tuner.client.job import Job
+from tuner.client.own_code import entry_of
 from tuner.client.paging import paged
 from tuner.client.transport import Transport
 from tuner.client.uploads import upload, with_local_files
@@ -194,9 +195,9 @@ def _judged(spec: object) -> JobSpec:
     if isinstance(spec, JobSpec):
         return spec
     if isinstance(spec, str | Path):
-        return JobSpec.from_file(spec)
+        return JobSpec.from_file(spec, entry_of)
     if isinstance(spec, Mapping):
-        return JobSpec.parse(spec)
+        return JobSpec.parse(spec, entry_of)
     raise TunerError(
         Status.INVALID_ARGUMENT,
         "INVALID_SPEC",

@@ -56,9 +56,8 @@ class Packed:
         yield bytes(2 * tarfile.BLOCKSIZE)
 
     def _bad(self, problem: str) -> TunerError:
-        return invalid(
-            self.field, problem, "BAD_DATASET" if self.field == "dataset" else "BAD_MODEL"
-        )
+        reason = {"dataset": "BAD_DATASET", "code": "BAD_CODE"}.get(self.field, "BAD_MODEL")
+        return invalid(self.field, problem, reason)
 
 
 def packed(folder: Path) -> Packed:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tuner import catalog
 from tuner.client.models import with_local_models
+from tuner.client.own_code import with_own_code
 from tuner.client.packing import Packed, packed
 from tuner.client.transport import Transport
 from tuner.errors import TunerError, invalid
@@ -28,10 +29,12 @@ def with_local_files(spec: JobSpec) -> tuple[JobSpec, dict[BlobFile, Content]]:
 
     Raises:
         TunerError: INVALID_ARGUMENT, field `dataset`, where the data is neither
-            here nor a path on the cluster; field `searches[N].model`, where there is no
-            such model.
+            here nor a path on the cluster; field `searches[N].model` or `code`, where there
+            is no such model, or no such folder of code.
     """
     spec, models = with_local_models(spec, _described)
+    spec, code = with_own_code(spec, _described)
+    models |= code
     blobs = {_described(content): content for content in local_files(spec.dataset)}
     if not blobs:
         return spec, dict(models)

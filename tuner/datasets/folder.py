@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
@@ -31,6 +32,33 @@ def members(request: Request, where: str) -> Mapping[str, Open]:
     if list(request.files) == [ARCHIVE]:
         return _archived(request.files[ARCHIVE])
     return {name: _opener(file) for name, file in request.files.items() if not _hidden(name)}
+
+
+def unpack(content: bytes, folder: Path, where: str) -> None:
+    """Writes an archive's files below a folder.
+
+    Args:
+        content: The archive.
+        folder: Where.
+        where: What it is, for error messages.
+
+    Raises:
+        DataError: It holds something that is no plain file, or leads out of it.
+    """
+    with tempfile.NamedTemporaryFile(prefix="tuner-archive-") as archive:
+        archive.write(content)
+        archive.flush()
+        for name, opened in members(Request(files={ARCHIVE: Path(archive.name)}), where).items():
+            file = folder / name
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                with opened() as stream:
+                    file.write_bytes(stream.read())
+            except OSError as error:
+                raise DataError(
+                    f"{where}: {name} can't be unpacked ({error.strerror}); is it a file and a "
+                    "folder at once?"
+                ) from error
 
 
 def inside(folder: Path, file: Path) -> Path:

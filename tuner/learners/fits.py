@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import numpy as np
+
 from tuner import catalog
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
@@ -127,7 +129,11 @@ class LoopingLearner(ABC):
 
 
 def completed(member: Member, fitted: Fitted) -> Result:
-    """Returns the result of a member whose fit went well."""
+    """Returns the result of a member whose fit went well; it DIVERGED where it predicts NaN."""
+    if fitted.predictions is not None and not np.isfinite(fitted.predictions).all():
+        return failed(
+            member, DivergedError("a prediction is NaN or infinite"), fitted.standalone_seconds
+        )
     return Result(
         member,
         Outcome.COMPLETED,

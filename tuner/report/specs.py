@@ -12,10 +12,14 @@ from tuner.spec import JobSpec, Search
 
 def spec_as_yaml(spec: JobSpec) -> str:
     """Returns the shortest YAML that gives the same spec, uploaded files by their names."""
-    data = spec.model_dump(mode="json", exclude_defaults=True, exclude={"searches", "dataset"})
+    data = spec.model_dump(
+        mode="json", exclude_defaults=True, exclude={"searches", "dataset", "code"}
+    )
     written: dict[str, Any] = {"dataset": dataset_name(spec.dataset), **data}
     written["margin"] = spec.margin
     written["seed"] = spec.seed
+    if spec.code is not None:
+        written["code"] = spec.code.folder
     written["searches"] = [_search(search) for search in spec.searches]
     # Inner lists and mappings on a line of their own, as people write them.
     return yaml.safe_dump(
@@ -25,10 +29,12 @@ def spec_as_yaml(spec: JobSpec) -> str:
 
 def _search(search: Search) -> dict[str, Any]:
     """Returns a search with what it was judged on said outright."""
-    data = search.model_dump(mode="json", exclude={"direction", "key", "space"})
-    usual = f"{search.learner}/{search.axis}" if search.axis else search.learner
-    if search.key != usual:
+    data = search.model_dump(mode="json", exclude={"direction", "entry", "key", "model", "space"})
+    short = search.learner.rpartition(":")[2]
+    if search.key != (f"{short}/{search.axis}" if search.axis else short):
         data["key"] = search.key
+    if search.model is not None:
+        data["model"] = search.model.folder
     if not search.axis:
         del data["axis"], data["levels"]
     if search.space:

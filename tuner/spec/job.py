@@ -13,7 +13,7 @@ from tuner import catalog
 from tuner.curve import CostUnit, Question
 from tuner.errors import Status, TunerError, Violation
 from tuner.spec.dataset import BlobFile, Dataset
-from tuner.spec.own import Code, Refit
+from tuner.spec.own import Code, Own, Refit, is_own, with_entries
 from tuner.spec.parts import Budget, Measuring, Part, Resources, Split, Tuning, Worth
 from tuner.spec.problems import Problems, spec_error
 from tuner.spec.search import Search, direction_of, known_metric, wrong_direction
@@ -176,6 +176,17 @@ class JobSpec(Part):
         archives = [part.archive for part in brought if part is not None]
         return (*self.dataset.files, *(archive for archive in archives if archive is not None))
 
+    @property
+    def own_learners(self) -> tuple[str, ...]:
+        """The user's own learners, each once, as "module:Class"."""
+        return tuple(dict.fromkeys(s.learner for s in self.searches if is_own(s.learner)))
+
+    @property
+    def own_metrics(self) -> tuple[str, ...]:
+        """The user's own metrics, each once, as "module:function"."""
+        named = (search.metric for search in self.all_searches())
+        return tuple(dict.fromkeys(metric for metric in named if is_own(metric)))
+
     def all_searches(self) -> tuple[Search, ...]:
         """Returns the searches and the baseline's."""
         baseline = self.baseline_search
@@ -206,20 +217,29 @@ class JobSpec(Part):
         )
 
     @classmethod
-    def parse(cls, data: object) -> JobSpec:
+    def parse(cls, data: object, own: Own | None = None) -> JobSpec:
         """Judges plain data.
+
+        Args:
+            data: The spec as a mapping.
+            own: Returns what a learner of the user's own says of itself, for those that the
+                data names and doesn't describe.
 
         Raises:
             TunerError: INVALID_ARGUMENT, with the path of every field at fault.
         """
         try:
-            return cls.model_validate(data)
+            return cls.model_validate(data if own is None else with_entries(data, own))
         except pydantic.ValidationError as error:
             raise spec_error(error) from error
 
     @classmethod
-    def from_file(cls, path: str | Path) -> JobSpec:
+    def from_file(cls, path: str | Path, own: Own | None = None) -> JobSpec:
         """Reads a spec from a YAML or JSON file; paths in it are relative to its folder.
+
+        Args:
+            path: The file.
+            own: As for `parse`.
 
         Raises:
             TunerError: INVALID_ARGUMENT where it can't be read or isn't valid.
@@ -233,7 +253,7 @@ class JobSpec(Part):
             raise _bad_file(path, f"is not YAML or JSON: {error}") from error
         if not isinstance(data, dict):
             raise _bad_file(path, "must hold a mapping with at least `dataset` and `searches`")
-        spec = cls.parse(data)
+        spec = cls.parse(_with_code_beside(path, data), own)
         if local := _beside(path, spec.dataset.path):
             dataset = spec.dataset.model_copy(update={"path": local})
             spec = spec.model_copy(update={"dataset": dataset})
@@ -245,6 +265,13 @@ def _beside(path: Path, named: str) -> str:
     """Returns where a relative path leads from the spec file's folder; "" where nowhere."""
     local = path.parent / named
     return str(local) if named and not Path(named).is_absolute() and local.exists() else ""
+
+
+def _with_code_beside(path: Path, data: dict[str, Any]) -> dict[str, Any]:
+    code = data.get("code")
+    named = code.get("folder") if isinstance(code, dict) else code
+    local = _beside(path, named) if isinstance(named, str) else ""
+    return {**data, "code": {"folder": local}} if local else data
 
 
 def _with_model_beside(path: Path, search: Search) -> Search:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import re
+from collections.abc import Callable, Mapping
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -15,6 +18,55 @@ from tuner.spec.space import Fixed
 
 KEPT = "kept"
 """`pretrained` where the network is that of a kept model."""
+
+
+MOST_CODE_BYTES = 50 * 2**20
+"""Largest archive of code: data has its own way."""
+
+ENTRY_POINTS = "tuner.learners"
+"""The group of entry points by which an installed package names its learners."""
+
+Own = Callable[[str, str], catalog.Learner]
+"""(learner as "module:Class", folder with the code) -> what it says of itself."""
+
+
+def with_entries(data: object, own: Own) -> object:
+    """Returns a spec's plain data in which the user's own learners are described.
+
+    Args:
+        data: The data, not judged yet: what isn't as it should be is left as it is.
+        own: Says what a learner is. Raises TunerError where it can't.
+    """
+    if not isinstance(data, Mapping) or not isinstance(data.get("searches"), list | tuple):
+        return data
+    code = data.get("code")
+    folder = code.get("folder", "") if isinstance(code, Mapping) else code or ""
+    searches = []
+    for search in data["searches"]:
+        described = search
+        if isinstance(search, Mapping) and not search.get("entry"):
+            name = search.get("learner")
+            name = _installed(name) if isinstance(name, str) else ""
+            if is_own(name):
+                described = {**search, "learner": name, "entry": own(name, str(folder))}
+        searches.append(described)
+    return {**data, "searches": searches}
+
+
+def _installed(name: str) -> str:
+    """Returns "module:Class" of a learner that an installed package names, else the name."""
+    if name in catalog.LEARNERS:
+        return name
+    found = importlib.metadata.entry_points(group=ENTRY_POINTS, name=name)
+    return next((point.value for point in found), name)
+
+
+def is_own(name: str) -> bool:
+    """Tells whether a learner or metric is the user's own, named as module:Class or function."""
+    return _OWN.fullmatch(name) is not None
+
+
+_OWN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
 class Code(Part):
@@ -37,6 +89,11 @@ class Code(Part):
     def _check(self) -> Self:
         if not self.folder and self.archive is None:
             raise ValueError("needs the folder that your modules are in; write code: FOLDER")
+        if self.archive is not None and self.archive.size_bytes > MOST_CODE_BYTES:
+            raise ValueError(
+                f"the archive has {self.archive.size_bytes:,} bytes; at most {MOST_CODE_BYTES:,} "
+                "are taken. Bring data as `dataset`"
+            )
         return self
 
 

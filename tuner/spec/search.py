@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -13,7 +12,7 @@ from tuner import catalog
 from tuner.curve import Direction
 from tuner.errors import Violation
 from tuner.record import Setting
-from tuner.spec.own import KeptModel, problem_with_model
+from tuner.spec.own import KeptModel, is_own, problem_with_model
 from tuner.spec.parts import Part
 from tuner.spec.problems import Problems
 from tuner.spec.scaling import clipped, significant
@@ -50,9 +49,12 @@ class Search(Part):
     model: KeptModel | None = None
     entry: catalog.Learner | None = None
 
-    def __init__(self, learner: str | None = None, /, **data: Any) -> None:
-        """Takes the learner by position or by name."""
-        if learner is not None:
+    def __init__(self, learner: Any = None, /, **data: Any) -> None:
+        """Takes the learner by position or by name: its name, or a class of your own."""
+        if isinstance(learner, type):
+            data["learner"] = f"{learner.__module__}:{learner.__qualname__}"
+            data.setdefault("entry", getattr(learner, "entry", None))
+        elif learner is not None:
             data["learner"] = learner
         super().__init__(**data)
 
@@ -225,14 +227,6 @@ def _check_levels(axis: catalog.Axis, levels: tuple[int, ...]) -> list[Violation
 
 def _listed() -> str:
     return ", ".join(name for name, known in catalog.LEARNERS.items() if known.listed)
-
-
-_OWN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-
-
-def is_own(value: str) -> bool:
-    """Tells whether a learner or metric is the user's own, named as module:Class or function."""
-    return _OWN.fullmatch(value) is not None
 
 
 def known_metric(value: str) -> str:

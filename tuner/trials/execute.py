@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from tuner import predictions, scoring
+from tuner import own_code, predictions, scoring
 from tuner.datasets.base import Fold
 from tuner.datasets.splits import Splits
 from tuner.learners import registry, samples
@@ -113,6 +113,11 @@ def _kept(rows: Sequence[Measurement], results: Mapping[Member, Result]) -> dict
     return kept
 
 
+def _own(slot: SlotConfig) -> dict[str, scoring.Scorer]:
+    """Returns the user's own metrics, which their modules keep once imported."""
+    return {name: own_code.load(name) for name in slot.metrics}
+
+
 def measurement_of(
     task: Task, member: Member, result: Result, fold: Fold | None, slot: SlotConfig, billed: float
 ) -> Measurement:
@@ -133,10 +138,11 @@ def measurement_of(
         try:
             scores = dict(result.scores)
             if result.predictions is not None:
-                scores = {**scoring.scores(result.predictions, fold.y_score), **scores}
+                found = scoring.scores(result.predictions, fold.y_score, _own(slot))
+                scores = {**found, **scores}
             if result.train_predictions is not None:
                 known = fold.y[: len(result.train_predictions)]
-                train_scores = scoring.scores(result.train_predictions, known)
+                train_scores = scoring.scores(result.train_predictions, known, _own(slot))
         except scoring.DivergedError as diverged:
             outcome, error, scores, train_scores = Outcome.DIVERGED, str(diverged), {}, {}
         except ValueError as wrong:

@@ -74,6 +74,7 @@ class SlotConfig:
         threads: Threads that a learner may use.
         packet_timeout_seconds: A packet that takes longer is stopped.
         predictions: Whether what is predicted of the test is kept.
+        metrics: The user's own metrics, as "module:function".
     """
 
     job: str
@@ -84,6 +85,7 @@ class SlotConfig:
     threads: int
     packet_timeout_seconds: float
     predictions: bool = True
+    metrics: tuple[str, ...] = ()
 
     @property
     def device_share(self) -> float:

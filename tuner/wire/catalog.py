@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 from tuner.catalog import Axis, Choice, Hyperparameter, Learner, Number, Task
 from tuner.errors import invalid
 from tuner.v1 import spec_pb2 as pb
@@ -35,7 +33,7 @@ def learner_from_wire(message: pb.Learner) -> Learner:
         name=message.name,
         description=message.description,
         axes=tuple(_axis_from_wire(axis) for axis in message.axes),
-        hyperparameters=MappingProxyType(ranges),
+        hyperparameters=ranges,
         baseline=message.baseline,
         tasks=tuple(_task(name) for name in message.tasks) or ("classification",),
     )

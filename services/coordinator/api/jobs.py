@@ -14,6 +14,7 @@ from services.coordinator.api.portions import portions
 from services.coordinator.core import Core
 from services.coordinator.datasets import check_dataset, check_models
 from services.coordinator.hints import wait
+from services.coordinator.own_code import check_code
 from services.coordinator.store.errors import AlreadyExistsError, NotFoundError, WrongStateError
 from services.coordinator.store.rows import JobRow
 from tuner.curve import SearchState
@@ -73,6 +74,7 @@ class JobCalls:
             )
         check_dataset(spec.dataset, self._core.settings.data_roots, self._core.artifacts)
         check_models(spec, self._core.artifacts)
+        check_code(spec, self._core.settings.allow_user_code, self._core.artifacts)
         name = JobName(namespace, request.job_id or self._free_id(namespace, spec))
         if request.validate_only:
             if request.job_id and self._taken(name):
