@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: setup demo test test-slow test-engine lint bench validate proto clean
+.PHONY: setup demo test test-stack test-parts test-slow test-engine lint bench validate proto clean
 
 setup: $(VENV)/.installed
 
@@ -19,8 +19,15 @@ $(VENV)/.installed: pyproject.toml
 demo: setup
 	$(BIN)/tuner run examples/digits.yaml
 
+# Side by side: the tests of the real stack mostly wait, and the others mostly compute.
 test: setup
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target test-stack test-parts
+
+test-stack: setup
+	$(BIN)/python -m pytest tests/e2e
+
+test-parts: setup
+	$(BIN)/python -m pytest --ignore=tests/e2e
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
