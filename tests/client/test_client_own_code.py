@@ -130,3 +130,18 @@ def test_a_folder_that_cannot_be_sent_is_refused(folder: Path, make, words: str)
 
 def test_no_folder_is_named():
     assert "there is no folder" in problem(packed_code, "not/here")
+
+
+def test_an_installed_package_names_its_learners_by_entry_points(tmp_path: Path, monkeypatch):
+    """Its metadata says which class a name is; the job needs no code of its own."""
+    (tmp_path / "packaged.py").write_text(MINE.format(high=8))
+    info = tmp_path / "packaged-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: packaged\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[tuner.learners]\nours = packaged:Mine\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    data = {"dataset": "digits", "searches": [{"learner": "ours", "levels": [1, 2]}]}
+    spec = JobSpec.parse(data, entry_of)
+    assert (spec.searches[0].learner, spec.code) == ("packaged:Mine", None)
+    with pytest.raises(TunerError, match="no learner 'nobodys'"):
+        JobSpec.parse({**data, "searches": [{"learner": "nobodys"}]}, entry_of)
