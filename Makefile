@@ -19,7 +19,8 @@ $(VENV)/.installed: pyproject.toml
 demo: setup
 	$(BIN)/tuner run examples/digits.yaml
 
-# Side by side: the tests of the real stack mostly wait, and the others mostly compute.
+# Side by side: the tests of the real stack mostly wait, and the others mostly compute. What the
+# first have to say comes when they are through; the + lets the others' show as it comes.
 test: setup
 	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target test-stack test-parts
 
@@ -27,7 +28,7 @@ test-stack: setup
 	$(BIN)/python -m pytest tests/e2e
 
 test-parts: setup
-	$(BIN)/python -m pytest --ignore=tests/e2e
+	+$(BIN)/python -m pytest --ignore=tests/e2e
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
