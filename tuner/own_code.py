@@ -19,18 +19,22 @@ class OwnCodeError(ValueError):
 def importable(folder: Path) -> Iterator[None]:
     """Lets modules of a folder be imported, behind everything that is installed.
 
-    What was imported from it is forgotten afterwards, so that changed code is read anew.
+    What was imported from it meanwhile is forgotten afterwards, so that changed code is read
+    anew. What is installed below it, as in a virtual environment there, stays.
     """
-    path = str(folder.resolve())
+    path, before = str(folder.resolve()), set(sys.modules)
+    below = [entry for entry in sys.path if entry and Path(entry).is_relative_to(path)]
     sys.path.append(path)
     importlib.invalidate_caches()
     try:
         yield
     finally:
         sys.path.remove(path)
-        for name, module in list(sys.modules.items()):
-            file = getattr(module, "__file__", None)
-            if isinstance(file, str) and Path(file).is_relative_to(path):
+        for name in set(sys.modules) - before:
+            file = getattr(sys.modules[name], "__file__", None)
+            places = [path, *below] if isinstance(file, str) else []
+            lies = [Path(str(file)).is_relative_to(place) for place in places]
+            if lies[:1] == [True] and not any(lies[1:]):
                 del sys.modules[name]
 
 

@@ -145,3 +145,18 @@ def test_an_installed_package_names_its_learners_by_entry_points(tmp_path: Path,
     assert (spec.searches[0].learner, spec.code) == ("packaged:Mine", None)
     with pytest.raises(TunerError, match="no learner 'nobodys'"):
         JobSpec.parse({**data, "searches": [{"learner": "nobodys"}]}, entry_of)
+
+
+def test_what_is_installed_below_the_folder_stays_imported(folder: Path, monkeypatch):
+    """A virtual environment often lies in the folder that one works in."""
+    site = folder / ".venv" / "site"
+    site.mkdir(parents=True)
+    (site / "stays.py").write_text("")
+    (folder / "mine.py").write_text("import stays\n" + MINE.format(high=8))
+    monkeypatch.syspath_prepend(site)
+    known = sys.modules["pytest"]
+    entry_of("mine:Mine", str(folder))
+    assert "stays" in sys.modules
+    assert "mine" not in sys.modules
+    del sys.modules["stays"]
+    assert sys.modules["pytest"] is known

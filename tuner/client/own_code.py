@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 from tuner import catalog, own_code
@@ -26,7 +27,7 @@ def entry_of(name: str, folder: str) -> catalog.Learner:
         TunerError: INVALID_ARGUMENT, field `searches`: it can't be imported, or says nothing.
     """
     try:
-        with own_code.importable(_folder(folder) if folder else Path.cwd()):
+        with own_code.importable(_folder(folder)) if folder else nullcontext():
             found = getattr(own_code.load(name), "entry", None)
     except own_code.OwnCodeError as error:
         raise _bad("searches", str(error)) from error
