@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 import sys
+from typing import Any
 
 import pydantic
 import structlog
@@ -34,6 +36,13 @@ def main() -> int:
     return asyncio.run(_serve(settings))
 
 
+def _at_the_end(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Handles what no task has caught; gRPC may ask its poller once more after closing it."""
+    error = context.get("exception")
+    if not (isinstance(error, OSError) and error.errno == errno.EBADF):
+        loop.default_exception_handler(context)
+
+
 async def _serve(settings: Settings) -> int:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -47,6 +56,7 @@ async def _serve(settings: Settings) -> int:
         log.error("coordinator can't start", reason=str(error))  # noqa: TRY400 - no traceback
         return 1
     finally:
+        loop.set_exception_handler(_at_the_end)
         await coordinator.stop()
     return 0
 
