@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -82,6 +82,14 @@ class Guessed:
     @classmethod
     def load(cls, folder: Path) -> Guessed:
         return cls(np.array([float.fromhex(s) for s in (folder / "shares").read_text().split()]))
+
+
+class Hoards(Guess):
+    hoard: ClassVar[list[np.ndarray]] = []
+
+    def fit(self, *args: Any) -> Iterator[Fitted]:
+        self.hoard.append(np.ones(100_000))
+        yield from super().fit(*args)
 
 
 class KeepsAnother(Guess):
@@ -313,6 +321,7 @@ def test_a_learner_that_keeps_every_promise_passes(kind: type[Guess], tmp_path: 
 @pytest.mark.parametrize(
     ("kind", "caught_by"),
     [
+        (Hoards, "memory_is_returned"),
         (KeepsAnother, "a_model_that_is_kept_predicts_what_was_measured"),
         (LosesDigits, "a_model_that_is_kept_predicts_what_was_measured"),
         (Draws, "global_state_is_left_alone"),

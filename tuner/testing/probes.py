@@ -93,6 +93,8 @@ def _scores(items: Iterable[tuple[str, float]]) -> list[tuple[str, str]]:
 @contextmanager
 def traced_memory() -> Iterator[Callable[[], int]]:
     """Yields a function that returns the bytes held now: Python's, NumPy's and torch's tensors'."""
+    gc.collect()
+    gc.freeze()  # what is there already is looked at no more, which takes most of the time
     tracemalloc.start()
 
     def held() -> int:
@@ -110,6 +112,7 @@ def traced_memory() -> Iterator[Callable[[], int]]:
         yield held
     finally:
         tracemalloc.stop()
+        gc.unfreeze()
 
 
 def draw_globally() -> None:
