@@ -181,7 +181,17 @@ class _Attempt:
         if spec.refit is None:
             self._measure(assignment, data, refusals, kept)
         else:
-            refit.run(spec, job, data, self._link, self._halt, self._narrator.say, kept)
+            refit.run(
+                spec,
+                job,
+                data,
+                self._link,
+                self._halt,
+                self._narrator.say,
+                kept,
+                assignment.steps,
+                assignment.measurements,
+            )
 
     def _measure(
         self, assignment: Assignment, data: Data, refusals: dict[str, str], kept: transfer.Kept

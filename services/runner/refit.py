@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import ray
@@ -76,6 +76,8 @@ def run(
     halt: Halt,
     say: Callable[[str], None],
     started: Kept,
+    steps: Sequence[PlanStep] = (),
+    measurements: Sequence[Measurement] = (),
 ) -> None:
     """Fits the model on the cluster and keeps its files with the job.
 
@@ -90,6 +92,8 @@ def run(
         halt: Ends it early.
         say: Tells what is done.
         started: The kept model that the search starts from, if it does.
+        steps: What an earlier attempt has decided.
+        measurements: What an earlier attempt has recorded; its files are kept by then.
 
     Raises:
         TunerError: The coordinator refused something.
@@ -98,16 +102,30 @@ def run(
     assert spec.refit is not None
     [search] = spec.searches
     packet = _packet(search.key, spec.refit)
+    if any(step.kind is StepKind.CONCLUDE for step in steps):
+        return
     begun = _begun(search.key, spec.refit, packet)
     keeper.commit(begun)
     say(f"{search.key} #1 {begun.decision}")
-    task = Task(packet, job, search.key, search.learner, search.axis)
-    kept = _on_the_cluster(task, spec, job, data, halt, started)
-    if kept is None:
-        return
+    measured = next(iter(measurements), None)
+    if measured is None:
+        task = Task(packet, job, search.key, search.learner, search.axis)
+        kept = _on_the_cluster(task, spec, job, data, halt, started)
+        if kept is None:
+            return
+        measured = _record(kept, keeper)
+    ended = _ended(search.key, measured)
+    keeper.commit(ended)
+    say(f"{search.key} #2 {ended.decision}")
+
+
+def _record(kept: Fitted, keeper: Keeper) -> Measurement:
+    """Keeps the files, then records the measurement that says that they are there."""
+    for name, content in kept.files.items():
+        keeper.attach(f"model/{name}", content)
     report = kept.report
     tried = PacketAttempt(
-        packet=packet.id,
+        packet=report.task.packet.id,
         number=1,
         runner_attempt=keeper.attempt,
         node=report.node,
@@ -119,11 +137,7 @@ def run(
         error=report.error,
     )
     keeper.record(list(report.measurements), [tried])
-    for name, content in kept.files.items():
-        keeper.attach(f"model/{name}", content)
-    ended = _ended(search.key, report.measurements[0], kept.files)
-    keeper.commit(ended)
-    say(f"{search.key} #2 {ended.decision}")
+    return report.measurements[0]
 
 
 def _packet(key: str, wanted: Refit) -> Packet:
@@ -136,18 +150,14 @@ def _begun(key: str, wanted: Refit, packet: Packet) -> PlanStep:
     return PlanStep(key, 1, StepKind.MEASURE, decision, POLICY, (packet,))
 
 
-def _ended(key: str, measured: Measurement, files: Mapping[str, bytes]) -> PlanStep:
+def _ended(key: str, measured: Measurement) -> PlanStep:
     look = Look(1, record_digest([measured]))
-    if measured.outcome is Outcome.COMPLETED and files:
-        size = sum(map(len, files.values()))
-        return PlanStep(
-            key, 2, StepKind.CONCLUDE, f"kept the model: {len(files)} files, {size:,} bytes",
-            POLICY, look=look, conclusion=Conclusion.ANSWERED,
-        )  # fmt: skip
-    reason = f"the fit ended as {measured.outcome.value}: {measured.error or 'no reason given'}"
-    return PlanStep(
-        key, 2, StepKind.CONCLUDE, reason, POLICY, look=look, conclusion=Conclusion.FAILED
-    )
+    decision, conclusion = "kept the model", Conclusion.ANSWERED
+    if measured.outcome is not Outcome.COMPLETED:
+        why = measured.error or "no reason given"
+        decision = f"the fit ended as {measured.outcome.value}: {why}"
+        conclusion = Conclusion.FAILED
+    return PlanStep(key, 2, StepKind.CONCLUDE, decision, POLICY, look=look, conclusion=conclusion)
 
 
 def _on_the_cluster(

@@ -74,7 +74,10 @@ def _loaded(search: Search, content: bytes) -> tuple[Transferring, tuple[str, ..
             said = str(error).replace(f"{folder}/", "").replace(str(folder), "the folder")
             raise ValueError(said or type(error).__name__) from error
     learner = registry.get(search.learner)
-    assert isinstance(learner, Transferring), "the spec lets others have no model"
+    if not isinstance(learner, Transferring):
+        raise ValueError(  # noqa: TRY004 - what a search says of it, like all else here
+            "it starts from no kept model: it has no with_model"
+        )
     return learner.with_model(model), _trained_on(about)
 
 

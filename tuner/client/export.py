@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tuner import catalog
 from tuner.client.artifacts import artifacts, download
 from tuner.client.transport import Transport
 from tuner.curve import Curve, CurveLevel
@@ -43,7 +44,8 @@ class Choice:
     def title(self) -> str:
         """The learner and its level, for people."""
         curve = self.curve
-        where = f" at {curve.axis} {naming.level(self.row.level)}" if curve.axis else ""
+        sized = curve.axis and curve.axis != catalog.SAMPLES.name  # all of them are taken
+        where = f" at {curve.axis} {naming.level(self.row.level)}" if sized else ""
         return f"{curve.learner}{where}"
 
     def spec(self) -> JobSpec:
@@ -161,11 +163,17 @@ class Export:
             )
         [fitted] = self.job.measurements()
         names = []
-        for artifact in artifacts(self._transport, self.job.name):
-            kind, _, name = artifact.name.partition("/")
-            if kind == MODEL:
-                download(self._transport, self.job.name, artifact, folder / name)
-                names.append(name)
+        try:
+            for artifact in artifacts(self._transport, self.job.name):
+                kind, _, name = artifact.name.partition("/")
+                if kind == MODEL:
+                    names.append(name)
+                    download(self._transport, self.job.name, artifact, folder / name)
+        except BaseException:
+            # So that the same folder can be named again.
+            for name in names:
+                (folder / name).unlink(missing_ok=True)
+            raise
         told = self.job.status.dataset
         text = card(
             self.choice.job,

@@ -18,7 +18,13 @@ from tuner.datasets.base import Features, Fold
 from tuner.learners import skops_file
 from tuner.learners.base import Device
 from tuner.learners.features import arrays
-from tuner.learners.fits import TRAIN_SCORED, Fitted, LoopingLearner, TimedOutError
+from tuner.learners.fits import (
+    TRAIN_SCORED,
+    Fitted,
+    LoopingLearner,
+    TimedOutError,
+    UnsuitableDataError,
+)
 from tuner.learners.tables import Rows, rows
 from tuner.record import seed_of
 from tuner.scoring import Predictions
@@ -129,6 +135,8 @@ def _boosted(
 
     Boosting goes on where it was left, with the bits of one that never paused.
     """
+    if fold.classes and len(np.unique(fold.y)) < 2:
+        raise UnsuitableDataError("all training examples are of one class; two are needed")
     x: Rows = rows(fold.x)
     options = {
         "learning_rate": float(setting["learning_rate"]),

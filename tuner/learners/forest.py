@@ -117,7 +117,7 @@ class ForestModel:
         numbers = {
             name: int(array[0]) for name, array in arrays.read(folder / _FILE, _ABOUT).items()
         }
-        trees = skops_file.read(folder, numbers["features"])
+        trees = skops_file.read(folder, numbers["features"], (skops_file.TREE,))
         kind = DecisionTreeClassifier if numbers["classes"] else DecisionTreeRegressor
         if not isinstance(trees, list) or not trees or {type(tree) for tree in trees} != {kind}:
             raise ValueError(f"{folder / skops_file.FILE} holds no list of trees")

@@ -10,7 +10,7 @@ import numpy as np
 
 FILE = "estimator.skops"
 
-_TREE = "sklearn.tree._tree.Tree"
+TREE = "sklearn.tree._tree.Tree"
 """What skops doesn't trust, for it would follow any number as a node's; here it is judged."""
 
 
@@ -38,7 +38,7 @@ def read(folder: Path, features: int | None, trusted: tuple[str, ...] = ()) -> A
 
     file = folder / FILE
     try:
-        found = skops.io.load(file, trusted=[_TREE, *trusted])
+        found = skops.io.load(file, trusted=list(trusted))
     except UntrustedTypesFoundException as error:
         raise ValueError(f"{file} holds what isn't read: {str(error).splitlines()[0]}") from error
     except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError) as error:

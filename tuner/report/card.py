@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tuner.catalog import SAMPLES
 from tuner.curve import Curve, CurveLevel
 from tuner.jobs import JobStatus
 from tuner.record import Measurement
@@ -25,7 +26,8 @@ def card(
         notes: What else to tell.
     """
     spec = job.spec
-    where = f" at {curve.axis} {naming.level(row.level)}" if curve.axis else ""
+    sized = curve.axis and curve.axis != SAMPLES.name
+    where = f" at {curve.axis} {naming.level(row.level)}" if sized else ""
     lines = [
         f"# {curve.learner}{where}",
         "",
@@ -76,11 +78,13 @@ def _scores(curve: Curve, row: CurveLevel, fitted: Measurement) -> list[str]:
     scores = (f"{name} {naming.number(value)}" for name, value in sorted(fitted.scores.items()))
     lines = [f"On the test, this fit: {', '.join(scores)}."]
     if row.score is not None:
+        then = "Expect that of another fit, not what the best of them had."
+        if curve.axis == SAMPLES.name:
+            then = f"They had {naming.level(row.level)} examples each; this fit had all."
         lines.append(
             f"Its {row.replicates} replicates, each fitted on a part of the training data: "
             f"{curve.metric} {naming.number(row.score)}, interval "
-            f"{naming.interval(row.low, row.high)}. Expect that of another fit, not what the best "
-            "of them had."
+            f"{naming.interval(row.low, row.high)}. {then}"
         )
     if own is None:
         lines.append(f"Of {curve.metric} it has no score.")

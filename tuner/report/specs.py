@@ -6,8 +6,9 @@ from typing import Any
 
 import yaml
 
+from tuner.catalog import METRICS, SOURCES
 from tuner.report.naming import dataset_name
-from tuner.spec import JobSpec, Search
+from tuner.spec import Dataset, JobSpec, Search
 
 
 def spec_as_yaml(spec: JobSpec) -> str:
@@ -15,7 +16,7 @@ def spec_as_yaml(spec: JobSpec) -> str:
     data = spec.model_dump(
         mode="json", exclude_defaults=True, exclude={"searches", "dataset", "code"}
     )
-    written: dict[str, Any] = {"dataset": dataset_name(spec.dataset), **data}
+    written: dict[str, Any] = {"dataset": _dataset(spec.dataset), **data}
     written["margin"] = spec.margin
     written["seed"] = spec.seed
     if spec.code is not None:
@@ -27,9 +28,22 @@ def spec_as_yaml(spec: JobSpec) -> str:
     )
 
 
+def _dataset(dataset: Dataset) -> str | dict[str, Any]:
+    """Returns the data set as text, or as a mapping where text wouldn't say its options."""
+    known = SOURCES[dataset.source].options
+    told = {k: v for k, v in dataset.options.items() if v != known[k].default}
+    plain = not (dataset.files or "://" in dataset.path or "?" in dataset.path)
+    if not told or (plain and not any("&" in value for value in told.values())):
+        return dataset_name(dataset)
+    source, _, path = dataset_name(dataset.model_copy(update={"options": {}})).partition(":")
+    return {"source": source, "path": path, "options": told}
+
+
 def _search(search: Search) -> dict[str, Any]:
     """Returns a search with what it was judged on said outright."""
     data = search.model_dump(mode="json", exclude={"direction", "entry", "key", "model", "space"})
+    if search.metric not in METRICS:
+        data["direction"] = search.direction  # nobody else knows
     short = search.learner.rpartition(":")[2]
     if search.key != (f"{short}/{search.axis}" if search.axis else short):
         data["key"] = search.key

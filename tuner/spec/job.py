@@ -107,7 +107,9 @@ class JobSpec(Part):
         for index, search in enumerate(self.searches):
             at = f"searches[{index}]"
             metric = search.metric or self.metric or search.usual_metric(self.task)
-            wanted = search.direction or self.direction
+            # Beside a metric the job's direction is that metric's, and no other's.
+            shared = self.direction if self.metric in ("", metric) else ""
+            wanted = search.direction or shared
             if self.task not in search.known.tasks:
                 problems.append(Violation(f"{at}.learner", self._no_learner(search.learner)))
             if wrong := wrong_direction(metric, wanted):
@@ -120,6 +122,9 @@ class JobSpec(Part):
                 problem = f"must be minimize or maximize: {metric} is a metric of your own"
                 problems.append(Violation(f"{at}.direction", problem))
             searches.append(search.model_copy(update={"metric": metric, "direction": direction}))
+        if self.refit is not None and [s.key for s in self.searches] != [self.refit.search]:
+            problem = f"is of {self.refit.search}, which must be the one search of the job"
+            problems.append(Violation("refit.search", problem))
         if self.baseline and self.task not in catalog.LEARNERS[self.baseline].tasks:
             problems.append(Violation("baseline", self._no_learner(self.baseline)))
         if problems:
@@ -254,7 +259,8 @@ class JobSpec(Part):
         if not isinstance(data, dict):
             raise _bad_file(path, "must hold a mapping with at least `dataset` and `searches`")
         spec = cls.parse(_with_code_beside(path, data), own)
-        if local := _beside(path, spec.dataset.path):
+        kind = catalog.SOURCES[spec.dataset.source].path
+        if kind in ("file", "folder") and (local := _beside(path, spec.dataset.path)):
             dataset = spec.dataset.model_copy(update={"path": local})
             spec = spec.model_copy(update={"dataset": dataset})
         searches = tuple(_with_model_beside(path, search) for search in spec.searches)
@@ -264,7 +270,11 @@ class JobSpec(Part):
 def _beside(path: Path, named: str) -> str:
     """Returns where a relative path leads from the spec file's folder; "" where nowhere."""
     local = path.parent / named
-    return str(local) if named and not Path(named).is_absolute() and local.exists() else ""
+    try:
+        there = bool(named) and not Path(named).is_absolute() and local.exists()
+    except OSError:  # a name that no file can have
+        there = False
+    return str(local) if there else ""
 
 
 def _with_code_beside(path: Path, data: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from tuner import own_code, predictions, scoring
+import numpy as np
+
+from tuner import catalog, own_code, predictions, scoring
 from tuner.datasets.base import Fold
 from tuner.datasets.splits import Splits
 from tuner.learners import registry, samples
@@ -23,6 +25,9 @@ from tuner.trials.work import Report, SlotConfig, Task
 
 ERROR_LENGTH = 2000
 """Most characters of a failure's text that are recorded."""
+
+SUMS_TO_ONE = 1e-3
+"""How far the sum of a row of probabilities may be from 1."""
 
 KEPT_BYTES = 64 << 20
 """Predictions of a member that are larger, once encoded, are not kept: its scores are."""
@@ -80,7 +85,7 @@ def execute(
             member,
             results.get(member)
             or Result(member, Outcome.CRASHED, error=broken or "the learner gave no result"),
-            folds.get(member.replicate),
+            _trained_on(folds.get(member.replicate), task, member),
             slot,
             billed / len(members),
         )
@@ -113,6 +118,34 @@ def _kept(rows: Sequence[Measurement], results: Mapping[Member, Result]) -> dict
     return kept
 
 
+def _trained_on(fold: Fold | None, task: Task, member: Member) -> Fold | None:
+    """Returns what the member was trained on, of which its train scores are."""
+    if fold is None or task.axis != catalog.SAMPLES.name:
+        return fold
+    return samples.first_examples(fold, member.level)
+
+
+def _scores(
+    predictions: scoring.Predictions, y: scoring.Truth, fold: Fold, slot: SlotConfig
+) -> dict[str, float]:
+    """Returns the scores. Raises ValueError where a prediction hasn't the fold's shape."""
+    wanted = (len(y), fold.classes) if fold.classes else (len(y),)
+    if np.shape(predictions) != wanted:
+        raise ValueError(
+            f"the predictions have the shape {np.shape(predictions)}; {wanted} is needed: a row an "
+            "example, with a probability a class or one value"
+        )
+    # What is no number has diverged, which scoring says.
+    finite = bool(np.isfinite(predictions).all())
+    if (
+        fold.classes
+        and finite
+        and (np.min(predictions) < 0 or np.abs(np.sum(predictions, axis=1) - 1).max() > SUMS_TO_ONE)
+    ):
+        raise ValueError("the predictions are no probabilities: a row must sum to 1, none below 0")
+    return scoring.scores(predictions, y, _own(slot))
+
+
 def _own(slot: SlotConfig) -> dict[str, scoring.Scorer]:
     """Returns the user's own metrics, which their modules keep once imported."""
     return {name: own_code.load(name) for name in slot.metrics}
@@ -138,11 +171,11 @@ def measurement_of(
         try:
             scores = dict(result.scores)
             if result.predictions is not None:
-                found = scoring.scores(result.predictions, fold.y_score, _own(slot))
+                found = _scores(result.predictions, fold.y_score, fold, slot)
                 scores = {**found, **scores}
             if result.train_predictions is not None:
                 known = fold.y[: len(result.train_predictions)]
-                train_scores = scoring.scores(result.train_predictions, known, _own(slot))
+                train_scores = _scores(result.train_predictions, known, fold, slot)
         except scoring.DivergedError as diverged:
             outcome, error, scores, train_scores = Outcome.DIVERGED, str(diverged), {}, {}
         except ValueError as wrong:

@@ -130,6 +130,8 @@ class RecordCalls:
             metric = known_metric(request.metric) or job.spec.metric or job.spec.searches[0].metric
         except ValueError as error:
             raise invalid("metric", str(error)) from error
+        if metric not in METRICS and metric not in job.spec.own_metrics:
+            raise invalid("metric", f"{metric!r} is no metric of the job's; no search asks for it")
         comparison = await self._curves.comparison(job, metric, request.rope)
         return pb.CompareSearchesResponse(
             comparison=None if comparison is None else comparison_to_wire(comparison)

@@ -86,7 +86,7 @@ class Head:
         Raises:
             ValueError: The files are damaged, or are of other features.
         """
-        estimator = skops_file.read(folder, values)
+        estimator = skops_file.read(folder, values, (skops_file.TREE,))
         found = arrays.read(folder / _FILE, {"labels": 1, "classes": 0, "temperature": 0})
         labels = found["labels"].astype(np.int64)
         classes, warmth = int(found["classes"]), float(found["temperature"])
