@@ -12,8 +12,8 @@ from hmmlearn.hmm import GaussianHMM
 
 from tuner import scoring
 from tuner.datasets.base import Fold
+from tuner.learners import arrays
 from tuner.learners.base import Device, Result
-from tuner.learners.features import arrays
 from tuner.learners.hmm import Hmm, HmmModel
 from tuner.record import Outcome, make_setting
 from tuner.testing import tiny_images, tiny_table

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from tuner.learners import saved
+from tuner.learners import arrays, saved
 from tuner.learners.base import Device
-from tuner.learners.features import arrays
 from tuner.learners.nets.boltzmann import Layer, Learning, stack, train_layer
 from tuner.learners.rbm import Rbm, RbmModel
 from tuner.testing import tiny_images, tiny_table

@@ -12,8 +12,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
+from tuner.learners import arrays
 from tuner.learners.base import Device
-from tuner.learners.features import arrays
 from tuner.learners.features.gradients import Floats32
 from tuner.learners.features.heads import Head, fit_head
 from tuner.learners.features.hog import hog

@@ -13,8 +13,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
+from tuner.learners import arrays
 from tuner.learners.base import Device, Model
-from tuner.learners.features import arrays, pretrained
+from tuner.learners.features import pretrained
 from tuner.learners.features.gradients import Floats32
 from tuner.learners.features.heads import Head, fit_head
 from tuner.learners.features.layers import Layers, moments, scale, train_layers, with_channels

@@ -17,9 +17,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
-from tuner.learners import skops_file
+from tuner.learners import arrays, skops_file
 from tuner.learners.base import Device
-from tuner.learners.features import arrays
 from tuner.learners.models import ModelLearner
 from tuner.learners.tables import Rows, Scale
 from tuner.scoring import Predictions

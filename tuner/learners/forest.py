@@ -15,9 +15,8 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
-from tuner.learners import skops_file
+from tuner.learners import arrays, skops_file
 from tuner.learners.base import Device
-from tuner.learners.features import arrays
 from tuner.learners.fits import TRAIN_SCORED, Fitted, LoopingLearner, TimedOutError
 from tuner.scoring import Predictions
 

@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
+from tuner.learners import arrays
 from tuner.learners.base import Device
-from tuner.learners.features import arrays
 from tuner.learners.fits import TimedOutError, UnsuitableDataError
 from tuner.learners.models import ModelLearner
 from tuner.record import seed_of

@@ -19,8 +19,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
+from tuner.learners import arrays
 from tuner.learners.base import Device
-from tuner.learners.features import arrays
 from tuner.learners.models import ModelLearner
 from tuner.learners.nets.boltzmann import Layer, Learning, stack
 from tuner.learners.nets.inputs import Inputs

@@ -15,10 +15,9 @@ from sklearn.svm import SVC
 
 from tuner.catalog import Value
 from tuner.datasets.base import Labels
-from tuner.learners import skops_file
+from tuner.learners import arrays, skops_file
 from tuner.learners.base import Device
 from tuner.learners.estimators import decisions
-from tuner.learners.features import arrays
 from tuner.learners.features.gradients import Floats32
 from tuner.learners.fits import TimedOutError, UnsuitableDataError
 from tuner.learners.temperature import COLDEST, HOTTEST, temperature

@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Labels
+from tuner.learners import arrays
 from tuner.learners.base import Device
-from tuner.learners.features import arrays
 from tuner.learners.features.gradients import Floats32
 from tuner.learners.fits import UnsuitableDataError
 from tuner.learners.nets.kept import Architecture, NetModel
