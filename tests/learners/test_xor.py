@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tuner import catalog, scoring
-from tuner.catalog import Number
 from tuner.datasets.base import Fold
 from tuner.learners import registry, samples
 from tuner.learners.base import Device
-from tuner.record import make_setting
+from tuner.search.tuning import default_setting
+from tuner.spec import Search
 
 SEEDS = range(8)
 
@@ -29,17 +29,13 @@ def corners(seed: int, n: int = 400) -> Fold:
 
 def accuracies(name: str) -> np.ndarray:
     known = catalog.LEARNERS[name]
-    setting = {
-        key: int(h.default) if isinstance(h, Number) and h.integer else h.default
-        for key, h in known.hyperparameters.items()
-    }
-    axis, level = known.usual_axis, 1
-    if axis:
-        level = int(setting.pop(axis))
+    axis = known.usual_axis
+    level = int(known.reference(axis) or 0) if axis else 1
+    setting = default_setting(Search(name, axis=axis).ranges())
     found = []
     for seed in SEEDS:
         fold = corners(seed)
-        packet = ([make_setting(setting)], [level], [fold], Device())
+        packet = ([setting], [level], [fold], Device())
         [result] = samples.evaluate(registry.get(name), axis, *packet)
         assert result.predictions is not None, result.error
         found.append(scoring.scores(result.predictions, fold.y_score)["accuracy"])

@@ -7,13 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from tuner import catalog
-from tuner.catalog import Number
 from tuner.datasets import registry
 from tuner.datasets.splits import Splits
 from tuner.learners import registry as learners
-from tuner.record import Measurement, Outcome, Packet, Phase, make_setting
-from tuner.spec import Split
+from tuner.record import Measurement, Outcome, Packet, Phase
+from tuner.search.tuning import default_setting
+from tuner.spec import Search, Split
 from tuner.trials.execute import execute
 from tuner.trials.work import SlotConfig, Task
 
@@ -21,14 +20,7 @@ SLOT = SlotConfig("namespaces/default/jobs/x", "x", 0, 1.0, 0.0, 1, 60.0)
 
 
 def run(learner: str, axis: str, levels: Sequence[int], made=None) -> tuple[Measurement, ...]:
-    known = catalog.LEARNERS[learner].hyperparameters
-    setting = make_setting(
-        {
-            name: int(h.default) if isinstance(h, Number) and h.integer else h.default
-            for name, h in known.items()
-            if name != axis
-        }
-    )
+    setting = default_setting(Search(learner, axis=axis).ranges())
     packet = Packet("p", Phase.MEASURING, (setting,), tuple(levels), (0,))
     task = Task(packet, SLOT.job, learner, learner, axis)
     splits = Splits(registry.load("digits"), Split(), 0)

@@ -4,6 +4,22 @@ from __future__ import annotations
 
 from tuner.catalog.kinds import SAMPLES, Axis, Choice, Learner, Number
 
+_WEIGHT_DECAY = Number(1e-6, 1e-1, 1e-3, log=True, description="decoupled decay")
+
+_BATCH_SIZE = Number(
+    8, 4096, 64, log=True, integer=True, tuned=False, description="examples a step"
+)
+
+_FILTERS = Number(
+    1,
+    4096,
+    16,
+    log=True,
+    integer=True,
+    tuned=False,
+    description="filters of the first stage",
+)
+
 ALL = (
     Learner(
         "mlp",
@@ -30,7 +46,7 @@ ALL = (
                 description="constant after 50 steps",
                 scaling={"depth": -0.5, "units": -0.5},
             ),
-            "weight_decay": Number(1e-6, 1e-1, 1e-3, log=True, description="decoupled decay"),
+            "weight_decay": _WEIGHT_DECAY,
             "dropout": Number(0.0, 0.6, 0.1, description="share dropped of each hidden layer"),
             "normalisation": Choice(
                 ("batch", "layer", "none"), "batch", description="before each ReLU"
@@ -50,9 +66,7 @@ ALL = (
             "epochs": Number(
                 1, 1000, 20, log=True, integer=True, tuned=False, description="passes over the data"
             ),
-            "batch_size": Number(
-                8, 4096, 64, log=True, integer=True, tuned=False, description="examples a step"
-            ),
+            "batch_size": _BATCH_SIZE,
         },
         tasks=("classification", "regression"),
     ),
@@ -116,26 +130,16 @@ ALL = (
                 description="peak of the schedule",
                 scaling={"depth": -0.5, "filters": -0.5},
             ),
-            "weight_decay": Number(1e-6, 1e-1, 1e-3, log=True, description="decoupled decay"),
+            "weight_decay": _WEIGHT_DECAY,
             "dropout": Number(0.0, 0.6, 0.1, description="share dropped before the last layer"),
             "depth": Number(
                 1, 256, 2, log=True, integer=True, tuned=False, description="convolution layers"
             ),
-            "filters": Number(
-                1,
-                4096,
-                16,
-                log=True,
-                integer=True,
-                tuned=False,
-                description="filters of the first stage",
-            ),
+            "filters": _FILTERS,
             "epochs": Number(
                 1, 1000, 8, log=True, integer=True, tuned=False, description="passes over the data"
             ),
-            "batch_size": Number(
-                8, 4096, 64, log=True, integer=True, tuned=False, description="examples a step"
-            ),
+            "batch_size": _BATCH_SIZE,
         },
         fused=("learning_rate", "weight_decay", "dropout"),
     ),
@@ -150,7 +154,7 @@ ALL = (
         ),
         hyperparameters={
             "learning_rate": Number(1e-4, 1e-1, 1e-2, log=True, description="peak of the schedule"),
-            "weight_decay": Number(1e-6, 1e-1, 1e-3, log=True, description="decoupled decay"),
+            "weight_decay": _WEIGHT_DECAY,
             "preactivation": Choice(
                 (False, True),
                 False,
@@ -160,21 +164,11 @@ ALL = (
             "depth": Number(
                 8, 1202, 14, log=True, integer=True, tuned=False, description="layers, 6n+2"
             ),
-            "filters": Number(
-                1,
-                4096,
-                16,
-                log=True,
-                integer=True,
-                tuned=False,
-                description="filters of the first stage",
-            ),
+            "filters": _FILTERS,
             "epochs": Number(
                 1, 1000, 8, log=True, integer=True, tuned=False, description="passes over the data"
             ),
-            "batch_size": Number(
-                8, 4096, 64, log=True, integer=True, tuned=False, description="examples a step"
-            ),
+            "batch_size": _BATCH_SIZE,
         },
     ),
 )
