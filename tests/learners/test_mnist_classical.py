@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from tuner import scoring
-from tuner.catalog import LEARNERS, Number
 from tuner.datasets import registry as sources
 from tuner.datasets.base import Data, Fold, Request
 from tuner.learners import registry, samples
 from tuner.learners.base import Device
 from tuner.record import make_setting
+from tuner.search.tuning import default_setting
+from tuner.spec import Search
 
 MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist"
 
@@ -33,11 +34,7 @@ def error(data: Data, name: str, axis: str, level: int, **changes: float | str) 
     assert data.x_test is not None
     assert data.y_test is not None
     fold = Fold(0, 0, data.x, data.y, data.x_test, data.y_test, len(data.classes))
-    defaults = {
-        key: int(h.default) if isinstance(h, Number) and h.integer else h.default
-        for key, h in LEARNERS[name].hyperparameters.items()
-        if key != axis
-    }
+    defaults = dict(default_setting(Search(name, axis=axis).ranges()))
     setting = make_setting({**defaults, **changes})
     packet = ([setting], [level], [fold], Device(threads=2))
     [result] = samples.evaluate(registry.get(name), axis, *packet)
