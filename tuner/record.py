@@ -204,6 +204,7 @@ class PlanStep:
         conclusion: Why the search ends; None where it goes on.
         costs: Levels, rising, with what each costs alone in device-seconds: the
             estimates that it was taken on, frozen here, for clocks differ.
+        barred: Levels, rising, that break a limit, with how, in words: frozen here, too.
     """
 
     search: str
@@ -215,6 +216,7 @@ class PlanStep:
     look: Look | None = None
     conclusion: Conclusion | None = None
     costs: tuple[tuple[int, float], ...] = ()
+    barred: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -233,11 +235,50 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Stress:
+    """What came of a measurement under one condition. Its scores are among the measurement's.
+
+    Attributes:
+        condition: The condition, such as "pgd:0.1".
+        outcome: How it ended; where not COMPLETED, the measurement has no score under it.
+        examples: Test examples that it was measured on.
+        device_seconds: What it cost, a further fit included where it took one.
+        error: Why it did not complete.
+        note: What a reader should know, such as that gradients are masked.
+    """
+
+    condition: str
+    outcome: Outcome
+    examples: int = 0
+    device_seconds: float = 0.0
+    error: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What it takes to use a model. Clocks tell it, so it is no part of the result.
+
+    Attributes:
+        latency_ms: Milliseconds of a prediction of one example: the median of several.
+        batch_latency_ms: The same of 256 examples at once.
+        model_bytes: The size of the saved model.
+        device_seconds: What it took to measure.
+    """
+
+    latency_ms: float
+    batch_latency_ms: float
+    model_bytes: int
+    device_seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class Measurement:
     """One candidate on one replicate: the final row of its id.
 
     Attributes:
-        scores: Metric name to value on the validation split or the test.
+        scores: Metric name to value on the validation split or the test; under conditions
+            by names such as "error@pgd:0.1".
         train_scores: The same on what it was trained on.
         parameters: Number of fitted parameters (a forest: nodes).
         standalone_device_seconds: What this level costs alone.
@@ -248,6 +289,8 @@ class Measurement:
         record_time: When the coordinator recorded it.
         predictions: Where its predictions of the test are; None where they weren't kept.
             No part of its result, as its cost isn't.
+        stresses: What came of it under each condition, beside the scores.
+        footprint: What it takes to use the model; None where it wasn't measured.
     """
 
     id: str
@@ -267,6 +310,14 @@ class Measurement:
     packet_attempt: int = 0
     record_time: datetime | None = None
     predictions: Place | None = None
+    stresses: tuple[Stress, ...] = ()
+    footprint: Footprint | None = None
+
+    @property
+    def robustness_device_seconds(self) -> float:
+        """What went to conditions and the footprint, in device-seconds: a part of the bill."""
+        told = 0.0 if self.footprint is None else self.footprint.device_seconds
+        return told + sum(stress.device_seconds for stress in self.stresses)
 
     def same_result(self, other: Measurement) -> bool:
         """Tells whether both say the same: id, outcome and scores, not cost or place."""

@@ -1,4 +1,4 @@
-"""What can be asked for: learners, their axes and hyperparameters, data sources, metrics.
+"""What can be asked for: learners, their axes and hyperparameters, sources, metrics and so on.
 
 Pure data. It imports nothing of ours, so that a client can judge a job without
 having anything that could run it. The learners' conformance suite proves that
@@ -12,15 +12,26 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from tuner.catalog import classical, features, known, metrics, nets, sources, trees
+from tuner.catalog.conditions import (
+    CLEAN,
+    PERTURBATIONS,
+    Condition,
+    canonical_metric,
+    metric_named,
+    split_metric,
+    under,
+)
 from tuner.catalog.kinds import (
     SAMPLES,
     Axis,
     Choice,
     Hyperparameter,
+    Inputs,
     Learner,
     Metric,
     Number,
     Option,
+    Perturbation,
     Source,
     Task,
     Value,
@@ -49,20 +60,29 @@ USUAL_BASELINE: Mapping[Task, str] = MappingProxyType(
 """The cheap learner that runs beside every job."""
 
 __all__ = [
+    "CLEAN",
     "LEARNERS",
     "METRICS",
+    "PERTURBATIONS",
     "SAMPLES",
     "SOURCES",
     "USUAL_BASELINE",
     "USUAL_METRIC",
     "Axis",
     "Choice",
+    "Condition",
     "Hyperparameter",
+    "Inputs",
     "Learner",
     "Metric",
     "Number",
     "Option",
+    "Perturbation",
     "Source",
     "Task",
     "Value",
+    "canonical_metric",
+    "metric_named",
+    "split_metric",
+    "under",
 ]

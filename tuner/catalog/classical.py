@@ -26,6 +26,7 @@ ALL = (
             ),
         },
         baseline=True,
+        gradients=True,
     ),
     Learner(
         "logistic",
@@ -38,6 +39,7 @@ ALL = (
             ),
         },
         baseline=True,
+        gradients=True,
     ),
     Learner(
         "linear",

@@ -12,6 +12,9 @@ Value = float | int | str | bool
 Task = Literal["classification", "regression"]
 """What is predicted: one of a few classes, or a number."""
 
+Inputs = Literal["images", "tables"]
+"""What examples are: images, shape (channels, height, width), or rows of a table."""
+
 
 @dataclass(frozen=True)
 class Number:
@@ -124,6 +127,8 @@ class Learner:
         fused: Hyperparameters in which the members of one batched model may differ,
             beside their replicates; empty where it can't train several as one. What
             plans packets reads it here: it isn't told over the wire.
+        gradients: Whether its models tell the gradient of their loss by their inputs,
+            which some attacks go by (`tuner.learners.base.Differentiable`).
     """
 
     name: str
@@ -134,6 +139,7 @@ class Learner:
     listed: bool = True
     tasks: tuple[Task, ...] = ("classification",)
     fused: tuple[str, ...] = ()
+    gradients: bool = False
 
     def __post_init__(self) -> None:
         """Raises ValueError where an axis has no default, or a hyperparameter no reference."""
@@ -232,6 +238,7 @@ class Source:
         description: One line for people.
         options: What it can be told, by name.
         tasks: What can be predicted from it.
+        inputs: What its examples are; empty where only the data tells.
     """
 
     name: str
@@ -240,3 +247,39 @@ class Source:
     files: tuple[str, ...] = ()
     options: Mapping[str, Option] = field(default_factory=dict, hash=False)
     tasks: tuple[Task, ...] = ("classification",)
+    inputs: Inputs | Literal[""] = ""
+
+
+Group = Literal["attack", "corruption", "training"]
+"""What is disturbed: inputs by someone who means harm, inputs by chance, or the training set."""
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """A way to make it hard for a learner.
+
+    Attributes:
+        name: Its name.
+        group: What is disturbed.
+        description: One line for people.
+        unit: What its strength is counted in.
+        low: Smallest strength.
+        high: Largest strength.
+        default: The strength where none is named.
+        integer: Whether strengths are whole numbers.
+        inputs: What it can be done to.
+        tasks: What may be predicted.
+        gradients: Whether it goes by the model's own gradients.
+    """
+
+    name: str
+    group: Group
+    description: str
+    unit: str
+    low: float
+    high: float
+    default: float
+    integer: bool = False
+    inputs: tuple[Inputs, ...] = ("images", "tables")
+    tasks: tuple[Task, ...] = ("classification",)
+    gradients: bool = False

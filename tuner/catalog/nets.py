@@ -69,6 +69,7 @@ ALL = (
             "batch_size": _BATCH_SIZE,
         },
         tasks=("classification", "regression"),
+        gradients=True,
     ),
     Learner(
         "rbm",
@@ -111,6 +112,7 @@ ALL = (
                 1, 4096, 32, log=True, integer=True, tuned=False, description="examples a step"
             ),
         },
+        gradients=True,
     ),
     Learner(
         "cnn",
@@ -142,6 +144,7 @@ ALL = (
             "batch_size": _BATCH_SIZE,
         },
         fused=("learning_rate", "weight_decay", "dropout"),
+        gradients=True,
     ),
     Learner(
         "resnet",
@@ -170,5 +173,6 @@ ALL = (
             ),
             "batch_size": _BATCH_SIZE,
         },
+        gradients=True,
     ),
 )

@@ -38,10 +38,20 @@ _TABLE = {
 }
 
 ALL = (
-    Source("digits", "none", "1,797 handwritten digits of 8 by 8 pixels (scikit-learn's)"),
-    Source("breast_cancer", "none", "569 tumours, 30 measures, 2 classes (scikit-learn's)"),
-    Source("wine", "none", "178 wines, 13 measures, 3 classes (scikit-learn's)"),
-    Source("iris", "none", "150 irises, 4 measures, 3 classes (scikit-learn's)"),
+    Source(
+        "digits",
+        "none",
+        "1,797 handwritten digits of 8 by 8 pixels (scikit-learn's)",
+        inputs="images",
+    ),
+    Source(
+        "breast_cancer",
+        "none",
+        "569 tumours, 30 measures, 2 classes (scikit-learn's)",
+        inputs="tables",
+    ),
+    Source("wine", "none", "178 wines, 13 measures, 3 classes (scikit-learn's)", inputs="tables"),
+    Source("iris", "none", "150 irises, 4 measures, 3 classes (scikit-learn's)", inputs="tables"),
     Source(
         "xor",
         "none",
@@ -56,6 +66,7 @@ ALL = (
                 high=10,
             ),
         },
+        inputs="tables",
     ),
     Source(
         "npz",
@@ -73,9 +84,12 @@ ALL = (
             "t10k-images-idx3-ubyte",
             "t10k-labels-idx1-ubyte",
         ),
+        inputs="images",
     ),
-    Source("csv", "file", "a table of text with a header, gzipped or not", (), _TABLE, _BOTH),
-    Source("parquet", "file", "a table in Parquet's format", (), _TABLE, _BOTH),
+    Source(
+        "csv", "file", "a table of text with a header, gzipped or not", (), _TABLE, _BOTH, "tables"
+    ),
+    Source("parquet", "file", "a table in Parquet's format", (), _TABLE, _BOTH, "tables"),
     Source(
         "images",
         "folder",
@@ -94,6 +108,7 @@ ALL = (
                 values=("auto", "grey", "rgb"),
             ),
         },
+        inputs="images",
     ),
     Source(
         "openml",
@@ -105,10 +120,12 @@ ALL = (
             **_CELLS,
         },
         tasks=_BOTH,
+        inputs="tables",
     ),
     Source(
         "torchvision",
         "name",
         "a data set by torchvision's name: MNIST, FashionMNIST, KMNIST, CIFAR10, CIFAR100",
+        inputs="images",
     ),
 )

@@ -5,7 +5,7 @@
 
 from tuner.curve.comparison import Contender, Difference, LearnerComparison
 from tuner.curve.curve import Curve, CurveLevel, SearchState
-from tuner.curve.question import CostUnit, Direction, Question
+from tuner.curve.question import CostUnit, Direction, Limits, Question
 from tuner.curve.steps import Costs, CostStep, CostTrend, Gain, NextDoubling
 from tuner.curve.verdict import Needed, Verdict, VerdictOutcome
 
@@ -21,6 +21,7 @@ __all__ = [
     "Direction",
     "Gain",
     "LearnerComparison",
+    "Limits",
     "Needed",
     "NextDoubling",
     "Question",

@@ -47,6 +47,14 @@ class CurveLevel:
         billed_device_seconds: All that was spent at this level, tuning included.
         parameters: Fitted parameters (a forest: nodes), mean over replicates.
         setting: The hyperparameters that were measured.
+        robustness_device_seconds: What of the bill went to conditions and footprints, beside
+            training and clean scores.
+        latency_ms: Milliseconds that a prediction of one example takes: the median over
+            replicates of each one's own; None where it wasn't measured.
+        batch_latency_ms: The same of 256 examples at once.
+        model_bytes: The saved model's size: the mean over replicates.
+        barred: Which of the job's limits it breaks, in words; empty where none, or where it
+            isn't known. Such a level is not judged, and never chosen.
     """
 
     level: float
@@ -62,6 +70,11 @@ class CurveLevel:
     parameters: int = 0
     setting: Setting = ()
     forgone: float | None = None
+    robustness_device_seconds: float = 0.0
+    latency_ms: float | None = None
+    batch_latency_ms: float | None = None
+    model_bytes: float | None = None
+    barred: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,6 +184,10 @@ class Curve:
                     "standalone_device_seconds": row.standalone_device_seconds,
                     "billed_device_seconds": row.billed_device_seconds,
                     "parameters": row.parameters,
+                    "latency_ms": row.latency_ms,
+                    "batch_latency_ms": row.batch_latency_ms,
+                    "model_bytes": row.model_bytes,
+                    "barred": row.barred,
                     **dict(row.setting),
                 }
             )

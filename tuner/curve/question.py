@@ -27,6 +27,21 @@ class CostUnit:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What a model must not exceed to be chosen; None where there is no such limit.
+
+    Attributes:
+        latency_ms: Milliseconds of a prediction of one example.
+        batch_latency_ms: Milliseconds of a prediction of 256 examples at once.
+        model_mb: Megabytes (of a million bytes) of a saved model.
+    """
+
+    latency_ms: float | None = None
+    batch_latency_ms: float | None = None
+    model_mb: float | None = None
+
+
+@dataclass(frozen=True)
 class Question:
     """What a search asks, declared before anything runs.
 
@@ -49,6 +64,7 @@ class Question:
         costs: Levels with what each costs alone, in device-seconds (of a table, in the
             unit of its cost column). Only a price asks for them.
         cost_unit: What sentences count costs in.
+        limits: What a model must not exceed to be chosen.
     """
 
     search: str
@@ -66,6 +82,7 @@ class Question:
     price: float = 0.0
     costs: tuple[tuple[float, float], ...] = ()
     cost_unit: CostUnit = CostUnit()
+    limits: Limits = Limits()
 
     def capacity(self, level: float) -> float:
         """Returns how much capacity a declared level has. Raises ValueError for another."""

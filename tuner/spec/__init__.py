@@ -10,8 +10,10 @@ from tuner.spec.job import JobSpec
 from tuner.spec.own import Code, KeptModel, Refit
 from tuner.spec.parts import (
     Budget,
+    Limits,
     Measuring,
     Resources,
+    Robustness,
     Split,
     Tuning,
     Worth,
@@ -30,10 +32,12 @@ __all__ = [
     "Fixed",
     "JobSpec",
     "KeptModel",
+    "Limits",
     "Measuring",
     "Range",
     "Refit",
     "Resources",
+    "Robustness",
     "Search",
     "Split",
     "Tuning",

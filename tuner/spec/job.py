@@ -6,17 +6,30 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import pydantic
-import yaml
 from pydantic import Field, field_validator, model_validator
 
 from tuner import catalog
 from tuner.curve import CostUnit, Question
-from tuner.errors import Status, TunerError, Violation
+from tuner.curve import Limits as Most
+from tuner.errors import Violation
+from tuner.spec import file
+from tuner.spec.conditions import check_conditions, condition_of, conditions_of
 from tuner.spec.dataset import BlobFile, Dataset
 from tuner.spec.own import Code, Own, Refit, is_own, with_entries
-from tuner.spec.parts import Budget, Measuring, Part, Resources, Split, Tuning, Worth
+from tuner.spec.parts import (
+    Budget,
+    Limits,
+    Measuring,
+    Part,
+    Resources,
+    Robustness,
+    Split,
+    Tuning,
+    Worth,
+)
 from tuner.spec.problems import Problems, spec_error
 from tuner.spec.search import Search, direction_of, known_metric, wrong_direction
+from tuner.spec.tasks import no_learner, no_metric
 
 MAX_SEARCHES = 64
 
@@ -45,6 +58,8 @@ class JobSpec(Part):
         baseline: The cheap learner that runs beside the searches: the task's usual one if
             omitted; None for none.
         code: Your own learners and metrics; None where there are none.
+        robustness: What every learner is made to bear, to see what breaks it.
+        limits: What a model must not exceed to be chosen.
         refit: The model that is fitted in place of searching; None in all jobs but exports.
     """
 
@@ -64,6 +79,8 @@ class JobSpec(Part):
     searches: tuple[Search, ...] = Field(min_length=1, max_length=MAX_SEARCHES)
     tuning: Tuning = Tuning()
     measuring: Measuring = Measuring()
+    robustness: Robustness = Robustness()
+    limits: Limits = Limits()
     resources: Resources = Resources()
     budget: Budget = Budget()
     baseline: str | None = ""
@@ -111,10 +128,10 @@ class JobSpec(Part):
             shared = self.direction if self.metric in ("", metric) else ""
             wanted = search.direction or shared
             if self.task not in search.known.tasks:
-                problems.append(Violation(f"{at}.learner", self._no_learner(search.learner)))
+                problems.append(Violation(f"{at}.learner", no_learner(self.task, search.learner)))
             if wrong := wrong_direction(metric, wanted):
                 problems.append(Violation(f"{at}.direction", wrong))
-            if wrong := self._no_metric(metric):
+            if wrong := no_metric(self.task, metric):
                 field = "metric" if metric == self.metric else f"{at}.metric"
                 problems.append(Violation(field, wrong))
             direction = direction_of(metric, wanted)
@@ -126,7 +143,7 @@ class JobSpec(Part):
             problem = f"is of {self.refit.search}, which must be the one search of the job"
             problems.append(Violation("refit.search", problem))
         if self.baseline and self.task not in catalog.LEARNERS[self.baseline].tasks:
-            problems.append(Violation("baseline", self._no_learner(self.baseline)))
+            problems.append(Violation("baseline", no_learner(self.task, self.baseline)))
         if problems:
             raise Problems(list(dict.fromkeys(problems)))
         object.__setattr__(self, "searches", tuple(searches))
@@ -135,32 +152,24 @@ class JobSpec(Part):
         return self
 
     @model_validator(mode="after")
+    def _check_conditions(self) -> Self:
+        """Refuses what can't be done to a learner, or to this data."""
+        if problems := check_conditions(
+            self.searches, self.baseline_search, self.robustness, self.dataset, self.task
+        ):
+            raise Problems(problems)
+        return self
+
+    @model_validator(mode="after")
     def _check_margin(self) -> Self:
         """Refuses a margin that no two scores can differ by."""
-        spans = {
-            s.metric: catalog.METRICS[s.metric].span
-            for s in self.searches
-            if s.metric in catalog.METRICS
-        }
+        known = (catalog.metric_named(search.metric) for search in self.searches)
+        spans = {metric.name: metric.span for metric in known if metric is not None}
         for metric, span in spans.items():
             if self.margin >= span:
                 problem = f"must be less than {span:g}: no two values of {metric} differ by more"
                 raise Problems([Violation("margin", problem)])
         return self
-
-    def _no_learner(self, name: str) -> str:
-        able = [
-            n for n, known in catalog.LEARNERS.items() if known.listed and self.task in known.tasks
-        ]
-        return f"{name} can't be used where the task is {self.task}; {', '.join(able)} can"
-
-    def _no_metric(self, metric: str) -> str | None:
-        """Says why the metric is none of the task's, or None."""
-        known = catalog.METRICS.get(metric)
-        if known is None or known.task == self.task:
-            return None
-        able = [name for name, other in catalog.METRICS.items() if other.task == self.task]
-        return f"{metric} is no score of a {self.task}; {', '.join(able)} are"
 
     @property
     def baseline_search(self) -> Search | None:
@@ -189,8 +198,29 @@ class JobSpec(Part):
     @property
     def own_metrics(self) -> tuple[str, ...]:
         """The user's own metrics, each once, as "module:function"."""
-        named = (search.metric for search in self.all_searches())
+        named = (catalog.split_metric(search.metric)[0] for search in self.all_searches())
         return tuple(dict.fromkeys(metric for metric in named if is_own(metric)))
+
+    @property
+    def footprint(self) -> bool:
+        """Whether it is measured how long models take to predict and how large they are."""
+        return self.measuring.footprint or self.limits.any
+
+    def conditions(self, key: str) -> tuple[catalog.Condition, ...]:
+        """Returns what a search is measured under. Raises KeyError where there is none such."""
+        return conditions_of(self.search(key), self.robustness)
+
+    def tuned_under(self, key: str) -> catalog.Condition | None:
+        """Returns the condition of the metric that a search is judged on, and so tuned on.
+
+        None where it has none. Raises KeyError where there is no such search.
+        """
+        return condition_of(self.search(key).metric)
+
+    def all_conditions(self) -> tuple[str, ...]:
+        """Returns the names of all conditions that any search is measured under."""
+        names = (c.name for s in self.all_searches() for c in conditions_of(s, self.robustness))
+        return tuple(dict.fromkeys(names))
 
     def all_searches(self) -> tuple[Search, ...]:
         """Returns the searches and the baseline's."""
@@ -218,6 +248,7 @@ class JobSpec(Part):
             alpha=self.alpha,
             patience=self.patience,
             baseline=search == self.baseline_search,
+            limits=Most(**self.limits.model_dump()),
             **({} if self.worth is None else _priced(self.worth)),
         )
 
@@ -250,48 +281,20 @@ class JobSpec(Part):
             TunerError: INVALID_ARGUMENT where it can't be read or isn't valid.
         """
         path = Path(path)
-        try:
-            data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise _bad_file(path, f"can't be read: {error}") from error
-        except yaml.YAMLError as error:
-            raise _bad_file(path, f"is not YAML or JSON: {error}") from error
-        if not isinstance(data, dict):
-            raise _bad_file(path, "must hold a mapping with at least `dataset` and `searches`")
-        spec = cls.parse(_with_code_beside(path, data), own)
+        data = file.read(path)
+        spec = cls.parse(file.with_code_beside(path, data), own)
         kind = catalog.SOURCES[spec.dataset.source].path
-        if kind in ("file", "folder") and (local := _beside(path, spec.dataset.path)):
+        if kind in ("file", "folder") and (local := file.beside(path, spec.dataset.path)):
             dataset = spec.dataset.model_copy(update={"path": local})
             spec = spec.model_copy(update={"dataset": dataset})
         searches = tuple(_with_model_beside(path, search) for search in spec.searches)
         return spec.model_copy(update={"searches": searches})
 
 
-def _beside(path: Path, named: str) -> str:
-    """Returns where a relative path leads from the spec file's folder; "" where nowhere."""
-    local = path.parent / named
-    try:
-        there = bool(named) and not Path(named).is_absolute() and local.exists()
-    except OSError:  # a name that no file can have
-        there = False
-    return str(local) if there else ""
-
-
-def _with_code_beside(path: Path, data: dict[str, Any]) -> dict[str, Any]:
-    code = data.get("code")
-    named = code.get("folder") if isinstance(code, dict) else code
-    local = _beside(path, named) if isinstance(named, str) else ""
-    return {**data, "code": {"folder": local}} if local else data
-
-
 def _with_model_beside(path: Path, search: Search) -> Search:
-    if search.model is None or not (local := _beside(path, search.model.folder)):
+    if search.model is None or not (local := file.beside(path, search.model.folder)):
         return search
     return search.model_copy(update={"model": search.model.model_copy(update={"folder": local})})
-
-
-def _bad_file(path: Path, problem: str) -> TunerError:
-    return TunerError(Status.INVALID_ARGUMENT, "BAD_SPEC_FILE", f"{path} {problem}")
 
 
 def _priced(worth: Worth) -> dict[str, Any]:

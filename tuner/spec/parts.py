@@ -1,11 +1,12 @@
-"""The parts of a spec that stand alone: splits, tuning, measuring, resources, budget."""
+"""The parts of a spec that stand alone: how to split, tune, measure, spend and limit."""
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from tuner import catalog
 from tuner.errors import Violation
 from tuner.spec.problems import Problems
 
@@ -78,12 +79,15 @@ class Measuring(Part):
         batch: Replicates that one plan step adds to a level.
         predictions: Whether what is predicted of every test example is kept, so that the
             verdict can be taken again under another metric.
+        footprint: Whether it is measured how long a model takes to predict and how large
+            it is. It is wherever `limits` names either.
     """
 
     min_replicates: int = Field(4, ge=2, le=1_000)
     max_replicates: int = Field(20, ge=2, le=1_000)
     batch: int = Field(2, ge=1, le=100)
     predictions: bool = True
+    footprint: bool = False
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -93,6 +97,62 @@ class Measuring(Part):
                 f"{self.min_replicates}; make it at least as large"
             )
         return self
+
+
+def _canonical(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns conditions as they are written. Raises ValueError of one that is none, or twice."""
+    found: list[str] = []
+    for text in names:
+        name = catalog.Condition.parse(text).name
+        if name in found:
+            raise ValueError(f"{name} is repeated; give each condition once")
+        found.append(name)
+    return tuple(found)
+
+
+Conditions = Annotated[tuple[str, ...], AfterValidator(_canonical), Field(max_length=32)]
+"""Conditions such as "pgd:0.1", each a perturbation of the catalog at a strength, or without."""
+
+
+class Robustness(Part):
+    """What is done to every learner to see what breaks it, beside measuring it undisturbed.
+
+    Attributes:
+        conditions: What every search is measured under.
+        examples: Test examples that conditions are measured on at most, stratified and the
+            same in every replicate, learner and condition.
+        steps: Steps up the loss of `pgd` and `transfer`.
+        queries: What `decision` may ask the model about each example.
+    """
+
+    conditions: Conditions = ()
+    examples: int = Field(1_000, ge=10, le=1_000_000)
+    steps: int = Field(20, ge=1, le=1_000)
+    queries: int = Field(200, ge=10, le=100_000)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_list(cls, value: object) -> object:
+        return {"conditions": value} if isinstance(value, list | tuple) else value
+
+
+class Limits(Part):
+    """What a model must not exceed to be of use. A level that does is shown and not chosen.
+
+    Attributes:
+        latency_ms: Milliseconds that a prediction of one example may take.
+        batch_latency_ms: Milliseconds that a prediction of 256 examples at once may take.
+        model_mb: Megabytes (of a million bytes) that a saved model may have.
+    """
+
+    latency_ms: float | None = Field(None, gt=0)
+    batch_latency_ms: float | None = Field(None, gt=0)
+    model_mb: float | None = Field(None, gt=0)
+
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return any(value is not None for value in self.model_dump().values())
 
 
 class Resources(Part):

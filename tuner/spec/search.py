@@ -13,7 +13,7 @@ from tuner.curve import Direction
 from tuner.errors import Violation
 from tuner.record import Setting
 from tuner.spec.own import KeptModel, is_own, problem_with_model
-from tuner.spec.parts import Part
+from tuner.spec.parts import Conditions, Part
 from tuner.spec.problems import Problems
 from tuner.spec.scaling import clipped, significant
 from tuner.spec.space import Fixed, Range, misfit, narrowed, problem_with
@@ -34,6 +34,7 @@ class Search(Part):
             axis's usual one. Always set in the searches of a job spec.
         direction: Which way is better; follows from the metric.
         key: How the search is called in results; "learner/axis" unless given.
+        conditions: What this search is measured under beside the job's `robustness`.
         model: The kept model that the learner starts from; None where there is none.
         entry: What a learner of the user's own, "module:Class", says of itself; filled in
             by the client. None where the catalog knows it.
@@ -46,6 +47,7 @@ class Search(Part):
     metric: str = ""
     direction: Literal["", "minimize", "maximize"] = ""
     key: str = Field("", max_length=100, pattern=r"^[A-Za-z0-9_./-]*$")
+    conditions: Conditions = ()
     model: KeptModel | None = None
     entry: catalog.Learner | None = None
 
@@ -230,18 +232,23 @@ def _listed() -> str:
 
 
 def known_metric(value: str) -> str:
-    """Returns the metric's name, judged. Raises ValueError where there is none such."""
-    if value and value not in catalog.METRICS and not is_own(value):
+    """Returns the metric's name, judged and as it is written under a condition.
+
+    Raises:
+        ValueError: There is none such, or no such condition.
+    """
+    metric, _ = catalog.split_metric(value)
+    if value and metric not in catalog.METRICS and not is_own(metric):
         raise ValueError(
-            f"there is no metric {value!r}; there are {', '.join(catalog.METRICS)}, and your own "
-            "as module:function"
+            f"there is no metric {metric!r}; there are {', '.join(catalog.METRICS)}, and your own "
+            "as module:function; METRIC@CONDITION is one under a condition"
         )
-    return value
+    return catalog.canonical_metric(value)
 
 
 def wrong_direction(metric: str, direction: str) -> str | None:
     """Says what is wrong with a direction for this metric, either of which may be empty."""
-    known = catalog.METRICS.get(metric)
+    known = catalog.metric_named(metric)
     if known is not None and direction not in ("", known.direction):
         return f"{metric} is better when you {known.direction} it"
     return None
@@ -252,5 +259,5 @@ def direction_of(metric: str, direction: Direction | Literal[""]) -> Direction |
 
     Empty where nobody knows.
     """
-    known = catalog.METRICS.get(metric)
+    known = catalog.metric_named(metric)
     return known.direction if known else direction

@@ -26,45 +26,51 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tuner.v1 import spec_pb2 as tuner_dot_v1_dot_spec__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15tuner/v1/record.proto\x12\x08tuner.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13tuner/v1/spec.proto\"&\n\x05Score\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\"\x89\x04\n\x0bMeasurement\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06search\x18\x02 \x01(\t\x12\x1e\n\x05phase\x18\x03 \x01(\x0e\x32\x0f.tuner.v1.Phase\x12\r\n\x05level\x18\x04 \x01(\x03\x12\x31\n\x0fhyperparameters\x18\x05 \x03(\x0b\x32\x18.tuner.v1.Hyperparameter\x12\x11\n\treplicate\x18\x06 \x01(\x05\x12\"\n\x07outcome\x18\x07 \x01(\x0e\x32\x11.tuner.v1.Outcome\x12\x1f\n\x06scores\x18\x08 \x03(\x0b\x32\x0f.tuner.v1.Score\x12%\n\x0ctrain_scores\x18\t \x03(\x0b\x32\x0f.tuner.v1.Score\x12\x12\n\nparameters\x18\n \x01(\x03\x12!\n\x19standalone_device_seconds\x18\x0b \x01(\x01\x12\x1d\n\x15\x62illed_device_seconds\x18\x0c \x01(\x01\x12\r\n\x05\x65rror\x18\r \x01(\t\x12\x0e\n\x06packet\x18\x0e \x01(\t\x12\x16\n\x0epacket_attempt\x18\x0f \x01(\x05\x12/\n\x0brecord_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bpredictions\x18\x11 \x01(\x0b\x32\x15.tuner.v1.PredictionsH\x00\x88\x01\x01\x42\x0e\n\x0c_predictions\"A\n\x0bPredictions\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\"y\n\x0c\x44\x61tasetFacts\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x10\n\x08\x65xamples\x18\x02 \x01(\x03\x12\x15\n\rtest_examples\x18\x03 \x01(\x03\x12\x0f\n\x07\x63lasses\x18\x04 \x01(\x05\x12\x10\n\x08\x66\x65\x61tures\x18\x05 \x01(\x03\x12\r\n\x05notes\x18\x06 \x03(\t\"m\n\x08\x41rtifact\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa0\x02\n\rPacketAttempt\x12\x0e\n\x06packet\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12\x16\n\x0erunner_attempt\x18\x03 \x01(\x05\x12\x0c\n\x04node\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65vice_type\x18\x05 \x01(\t\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x15\x62illed_device_seconds\x18\x08 \x01(\x01\x12(\n\x07outcome\x18\t \x01(\x0e\x32\x17.tuner.v1.PacketOutcome\x12\r\n\x05\x65rror\x18\n \x01(\t\"}\n\x06Packet\x12\n\n\x02id\x18\x01 \x01(\t\x12\x1e\n\x05phase\x18\x02 \x01(\x0e\x32\x0f.tuner.v1.Phase\x12#\n\x08settings\x18\x03 \x03(\x0b\x32\x11.tuner.v1.Setting\x12\x0e\n\x06levels\x18\x04 \x03(\x03\x12\x12\n\nreplicates\x18\x05 \x03(\x05\"<\n\x07Setting\x12\x31\n\x0fhyperparameters\x18\x01 \x03(\x0b\x32\x18.tuner.v1.Hyperparameter\"n\n\nComparison\x12\x0f\n\x07smaller\x18\x01 \x01(\x03\x12\x0e\n\x06larger\x18\x02 \x01(\x03\x12\x12\n\nreplicates\x18\x03 \x01(\x05\x12\x10\n\x08\x65stimate\x18\x04 \x01(\x01\x12\x0b\n\x03low\x18\x05 \x01(\x01\x12\x0c\n\x04high\x18\x06 \x01(\x01\"W\n\x04Look\x12\x14\n\x0cmeasurements\x18\x01 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12)\n\x0b\x63omparisons\x18\x03 \x03(\x0b\x32\x14.tuner.v1.Comparison\"2\n\tLevelCost\x12\r\n\x05level\x18\x01 \x01(\x03\x12\x16\n\x0e\x64\x65vice_seconds\x18\x02 \x01(\x01\"\xfd\x01\n\x08PlanStep\x12\x0e\n\x06search\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12 \n\x04kind\x18\x03 \x01(\x0e\x32\x12.tuner.v1.StepKind\x12!\n\x07packets\x18\x04 \x03(\x0b\x32\x10.tuner.v1.Packet\x12\x1c\n\x04look\x18\x05 \x01(\x0b\x32\x0e.tuner.v1.Look\x12\x10\n\x08\x64\x65\x63ision\x18\x06 \x01(\t\x12(\n\nconclusion\x18\x07 \x01(\x0e\x32\x14.tuner.v1.Conclusion\x12\x0e\n\x06policy\x18\x08 \x01(\t\x12\"\n\x05\x63osts\x18\t \x03(\x0b\x32\x13.tuner.v1.LevelCost*Z\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x10\n\x0cPHASE_TUNING\x10\x01\x12\x13\n\x0fPHASE_MEASURING\x10\x02\x12\x13\n\x0fPHASE_RUNNER_UP\x10\x03*\x96\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTCOME_COMPLETED\x10\x01\x12\x14\n\x10OUTCOME_DIVERGED\x10\x02\x12\x15\n\x11OUTCOME_TIMED_OUT\x10\x03\x12\x13\n\x0fOUTCOME_CRASHED\x10\x04\x12\x19\n\x15OUTCOME_OUT_OF_MEMORY\x10\x05*\x83\x01\n\rPacketOutcome\x12\x1e\n\x1aPACKET_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n\x18PACKET_OUTCOME_COMPLETED\x10\x01\x12\x17\n\x13PACKET_OUTCOME_LOST\x10\x02\x12\x1b\n\x17PACKET_OUTCOME_CONFLICT\x10\x03*h\n\x08StepKind\x12\x19\n\x15STEP_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTEP_KIND_TUNE\x10\x01\x12\x15\n\x11STEP_KIND_MEASURE\x10\x02\x12\x16\n\x12STEP_KIND_CONCLUDE\x10\x03*o\n\nConclusion\x12\x1a\n\x16\x43ONCLUSION_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43ONCLUSION_ANSWERED\x10\x01\x12\x15\n\x11\x43ONCLUSION_BUDGET\x10\x02\x12\x15\n\x11\x43ONCLUSION_FAILED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15tuner/v1/record.proto\x12\x08tuner.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x13tuner/v1/spec.proto\"&\n\x05Score\x12\x0e\n\x06metric\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\"\xd5\x04\n\x0bMeasurement\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0e\n\x06search\x18\x02 \x01(\t\x12\x1e\n\x05phase\x18\x03 \x01(\x0e\x32\x0f.tuner.v1.Phase\x12\r\n\x05level\x18\x04 \x01(\x03\x12\x31\n\x0fhyperparameters\x18\x05 \x03(\x0b\x32\x18.tuner.v1.Hyperparameter\x12\x11\n\treplicate\x18\x06 \x01(\x05\x12\"\n\x07outcome\x18\x07 \x01(\x0e\x32\x11.tuner.v1.Outcome\x12\x1f\n\x06scores\x18\x08 \x03(\x0b\x32\x0f.tuner.v1.Score\x12%\n\x0ctrain_scores\x18\t \x03(\x0b\x32\x0f.tuner.v1.Score\x12\x12\n\nparameters\x18\n \x01(\x03\x12!\n\x19standalone_device_seconds\x18\x0b \x01(\x01\x12\x1d\n\x15\x62illed_device_seconds\x18\x0c \x01(\x01\x12\r\n\x05\x65rror\x18\r \x01(\t\x12\x0e\n\x06packet\x18\x0e \x01(\t\x12\x16\n\x0epacket_attempt\x18\x0f \x01(\x05\x12/\n\x0brecord_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bpredictions\x18\x11 \x01(\x0b\x32\x15.tuner.v1.PredictionsH\x00\x88\x01\x01\x12\"\n\x08stresses\x18\x12 \x03(\x0b\x32\x10.tuner.v1.Stress\x12&\n\tfootprint\x18\x13 \x01(\x0b\x32\x13.tuner.v1.FootprintB\x0e\n\x0c_predictions\"\x86\x01\n\x06Stress\x12\x11\n\tcondition\x18\x01 \x01(\t\x12\"\n\x07outcome\x18\x02 \x01(\x0e\x32\x11.tuner.v1.Outcome\x12\x10\n\x08\x65xamples\x18\x03 \x01(\x03\x12\x16\n\x0e\x64\x65vice_seconds\x18\x04 \x01(\x01\x12\r\n\x05\x65rror\x18\x05 \x01(\t\x12\x0c\n\x04note\x18\x06 \x01(\t\"f\n\tFootprint\x12\x12\n\nlatency_ms\x18\x01 \x01(\x01\x12\x18\n\x10\x62\x61tch_latency_ms\x18\x02 \x01(\x01\x12\x13\n\x0bmodel_bytes\x18\x03 \x01(\x03\x12\x16\n\x0e\x64\x65vice_seconds\x18\x04 \x01(\x01\"A\n\x0bPredictions\x12\x0e\n\x06sha256\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\"y\n\x0c\x44\x61tasetFacts\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x10\n\x08\x65xamples\x18\x02 \x01(\x03\x12\x15\n\rtest_examples\x18\x03 \x01(\x03\x12\x0f\n\x07\x63lasses\x18\x04 \x01(\x05\x12\x10\n\x08\x66\x65\x61tures\x18\x05 \x01(\x03\x12\r\n\x05notes\x18\x06 \x03(\t\"m\n\x08\x41rtifact\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa0\x02\n\rPacketAttempt\x12\x0e\n\x06packet\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12\x16\n\x0erunner_attempt\x18\x03 \x01(\x05\x12\x0c\n\x04node\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65vice_type\x18\x05 \x01(\t\x12.\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1d\n\x15\x62illed_device_seconds\x18\x08 \x01(\x01\x12(\n\x07outcome\x18\t \x01(\x0e\x32\x17.tuner.v1.PacketOutcome\x12\r\n\x05\x65rror\x18\n \x01(\t\"}\n\x06Packet\x12\n\n\x02id\x18\x01 \x01(\t\x12\x1e\n\x05phase\x18\x02 \x01(\x0e\x32\x0f.tuner.v1.Phase\x12#\n\x08settings\x18\x03 \x03(\x0b\x32\x11.tuner.v1.Setting\x12\x0e\n\x06levels\x18\x04 \x03(\x03\x12\x12\n\nreplicates\x18\x05 \x03(\x05\"<\n\x07Setting\x12\x31\n\x0fhyperparameters\x18\x01 \x03(\x0b\x32\x18.tuner.v1.Hyperparameter\"n\n\nComparison\x12\x0f\n\x07smaller\x18\x01 \x01(\x03\x12\x0e\n\x06larger\x18\x02 \x01(\x03\x12\x12\n\nreplicates\x18\x03 \x01(\x05\x12\x10\n\x08\x65stimate\x18\x04 \x01(\x01\x12\x0b\n\x03low\x18\x05 \x01(\x01\x12\x0c\n\x04high\x18\x06 \x01(\x01\"W\n\x04Look\x12\x14\n\x0cmeasurements\x18\x01 \x01(\x05\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12)\n\x0b\x63omparisons\x18\x03 \x03(\x0b\x32\x14.tuner.v1.Comparison\"2\n\tLevelCost\x12\r\n\x05level\x18\x01 \x01(\x03\x12\x16\n\x0e\x64\x65vice_seconds\x18\x02 \x01(\x01\",\n\x0b\x42\x61rredLevel\x12\r\n\x05level\x18\x01 \x01(\x03\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xa4\x02\n\x08PlanStep\x12\x0e\n\x06search\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x05\x12 \n\x04kind\x18\x03 \x01(\x0e\x32\x12.tuner.v1.StepKind\x12!\n\x07packets\x18\x04 \x03(\x0b\x32\x10.tuner.v1.Packet\x12\x1c\n\x04look\x18\x05 \x01(\x0b\x32\x0e.tuner.v1.Look\x12\x10\n\x08\x64\x65\x63ision\x18\x06 \x01(\t\x12(\n\nconclusion\x18\x07 \x01(\x0e\x32\x14.tuner.v1.Conclusion\x12\x0e\n\x06policy\x18\x08 \x01(\t\x12\"\n\x05\x63osts\x18\t \x03(\x0b\x32\x13.tuner.v1.LevelCost\x12%\n\x06\x62\x61rred\x18\n \x03(\x0b\x32\x15.tuner.v1.BarredLevel*Z\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x10\n\x0cPHASE_TUNING\x10\x01\x12\x13\n\x0fPHASE_MEASURING\x10\x02\x12\x13\n\x0fPHASE_RUNNER_UP\x10\x03*\x96\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11OUTCOME_COMPLETED\x10\x01\x12\x14\n\x10OUTCOME_DIVERGED\x10\x02\x12\x15\n\x11OUTCOME_TIMED_OUT\x10\x03\x12\x13\n\x0fOUTCOME_CRASHED\x10\x04\x12\x19\n\x15OUTCOME_OUT_OF_MEMORY\x10\x05*\x83\x01\n\rPacketOutcome\x12\x1e\n\x1aPACKET_OUTCOME_UNSPECIFIED\x10\x00\x12\x1c\n\x18PACKET_OUTCOME_COMPLETED\x10\x01\x12\x17\n\x13PACKET_OUTCOME_LOST\x10\x02\x12\x1b\n\x17PACKET_OUTCOME_CONFLICT\x10\x03*h\n\x08StepKind\x12\x19\n\x15STEP_KIND_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTEP_KIND_TUNE\x10\x01\x12\x15\n\x11STEP_KIND_MEASURE\x10\x02\x12\x16\n\x12STEP_KIND_CONCLUDE\x10\x03*o\n\nConclusion\x12\x1a\n\x16\x43ONCLUSION_UNSPECIFIED\x10\x00\x12\x17\n\x13\x43ONCLUSION_ANSWERED\x10\x01\x12\x15\n\x11\x43ONCLUSION_BUDGET\x10\x02\x12\x15\n\x11\x43ONCLUSION_FAILED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tuner.v1.record_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PHASE']._serialized_start=1943
-  _globals['_PHASE']._serialized_end=2033
-  _globals['_OUTCOME']._serialized_start=2036
-  _globals['_OUTCOME']._serialized_end=2186
-  _globals['_PACKETOUTCOME']._serialized_start=2189
-  _globals['_PACKETOUTCOME']._serialized_end=2320
-  _globals['_STEPKIND']._serialized_start=2322
-  _globals['_STEPKIND']._serialized_end=2426
-  _globals['_CONCLUSION']._serialized_start=2428
-  _globals['_CONCLUSION']._serialized_end=2539
+  _globals['_PHASE']._serialized_start=2345
+  _globals['_PHASE']._serialized_end=2435
+  _globals['_OUTCOME']._serialized_start=2438
+  _globals['_OUTCOME']._serialized_end=2588
+  _globals['_PACKETOUTCOME']._serialized_start=2591
+  _globals['_PACKETOUTCOME']._serialized_end=2722
+  _globals['_STEPKIND']._serialized_start=2724
+  _globals['_STEPKIND']._serialized_end=2828
+  _globals['_CONCLUSION']._serialized_start=2830
+  _globals['_CONCLUSION']._serialized_end=2941
   _globals['_SCORE']._serialized_start=89
   _globals['_SCORE']._serialized_end=127
   _globals['_MEASUREMENT']._serialized_start=130
-  _globals['_MEASUREMENT']._serialized_end=651
-  _globals['_PREDICTIONS']._serialized_start=653
-  _globals['_PREDICTIONS']._serialized_end=718
-  _globals['_DATASETFACTS']._serialized_start=720
-  _globals['_DATASETFACTS']._serialized_end=841
-  _globals['_ARTIFACT']._serialized_start=843
-  _globals['_ARTIFACT']._serialized_end=952
-  _globals['_PACKETATTEMPT']._serialized_start=955
-  _globals['_PACKETATTEMPT']._serialized_end=1243
-  _globals['_PACKET']._serialized_start=1245
-  _globals['_PACKET']._serialized_end=1370
-  _globals['_SETTING']._serialized_start=1372
-  _globals['_SETTING']._serialized_end=1432
-  _globals['_COMPARISON']._serialized_start=1434
-  _globals['_COMPARISON']._serialized_end=1544
-  _globals['_LOOK']._serialized_start=1546
-  _globals['_LOOK']._serialized_end=1633
-  _globals['_LEVELCOST']._serialized_start=1635
-  _globals['_LEVELCOST']._serialized_end=1685
-  _globals['_PLANSTEP']._serialized_start=1688
-  _globals['_PLANSTEP']._serialized_end=1941
+  _globals['_MEASUREMENT']._serialized_end=727
+  _globals['_STRESS']._serialized_start=730
+  _globals['_STRESS']._serialized_end=864
+  _globals['_FOOTPRINT']._serialized_start=866
+  _globals['_FOOTPRINT']._serialized_end=968
+  _globals['_PREDICTIONS']._serialized_start=970
+  _globals['_PREDICTIONS']._serialized_end=1035
+  _globals['_DATASETFACTS']._serialized_start=1037
+  _globals['_DATASETFACTS']._serialized_end=1158
+  _globals['_ARTIFACT']._serialized_start=1160
+  _globals['_ARTIFACT']._serialized_end=1269
+  _globals['_PACKETATTEMPT']._serialized_start=1272
+  _globals['_PACKETATTEMPT']._serialized_end=1560
+  _globals['_PACKET']._serialized_start=1562
+  _globals['_PACKET']._serialized_end=1687
+  _globals['_SETTING']._serialized_start=1689
+  _globals['_SETTING']._serialized_end=1749
+  _globals['_COMPARISON']._serialized_start=1751
+  _globals['_COMPARISON']._serialized_end=1861
+  _globals['_LOOK']._serialized_start=1863
+  _globals['_LOOK']._serialized_end=1950
+  _globals['_LEVELCOST']._serialized_start=1952
+  _globals['_LEVELCOST']._serialized_end=2002
+  _globals['_BARREDLEVEL']._serialized_start=2004
+  _globals['_BARREDLEVEL']._serialized_end=2048
+  _globals['_PLANSTEP']._serialized_start=2051
+  _globals['_PLANSTEP']._serialized_end=2343
 # @@protoc_insertion_point(module_scope)

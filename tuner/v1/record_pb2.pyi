@@ -150,7 +150,7 @@ class Score(_message.Message):
     METRIC_FIELD_NUMBER: _builtins.int
     VALUE_FIELD_NUMBER: _builtins.int
     metric: _builtins.str
-    """A metric's name: "error", "brier", "log_loss"."""
+    """A metric's name: "error", "brier", "log_loss"; under a condition "error@pgd:0.1"."""
     value: _builtins.float
     def __init__(
         self,
@@ -189,6 +189,8 @@ class Measurement(_message.Message):
     PACKET_ATTEMPT_FIELD_NUMBER: _builtins.int
     RECORD_TIME_FIELD_NUMBER: _builtins.int
     PREDICTIONS_FIELD_NUMBER: _builtins.int
+    STRESSES_FIELD_NUMBER: _builtins.int
+    FOOTPRINT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """SHA-256 over job, search, phase, level, hyperparameters and replicate."""
     search: _builtins.str
@@ -220,6 +222,14 @@ class Measurement(_message.Message):
     def predictions(self) -> Global___Predictions:
         """What was predicted of every test example; absent where it wasn't kept."""
 
+    @_builtins.property
+    def stresses(self) -> _containers.RepeatedCompositeFieldContainer[Global___Stress]:
+        """What came of it under each condition, beside the scores."""
+
+    @_builtins.property
+    def footprint(self) -> Global___Footprint:
+        """What it takes to use the model; absent where it wasn't measured."""
+
     def __init__(
         self,
         *,
@@ -240,16 +250,89 @@ class Measurement(_message.Message):
         packet_attempt: _builtins.int = ...,
         record_time: _timestamp_pb2.Timestamp | None = ...,
         predictions: Global___Predictions | None = ...,
+        stresses: _abc.Iterable[Global___Stress] | None = ...,
+        footprint: Global___Footprint | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_predictions", b"_predictions", "predictions", b"predictions", "record_time", b"record_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_predictions", b"_predictions", "footprint", b"footprint", "predictions", b"predictions", "record_time", b"record_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_predictions", b"_predictions", "billed_device_seconds", b"billed_device_seconds", "error", b"error", "hyperparameters", b"hyperparameters", "id", b"id", "level", b"level", "outcome", b"outcome", "packet", b"packet", "packet_attempt", b"packet_attempt", "parameters", b"parameters", "phase", b"phase", "predictions", b"predictions", "record_time", b"record_time", "replicate", b"replicate", "scores", b"scores", "search", b"search", "standalone_device_seconds", b"standalone_device_seconds", "train_scores", b"train_scores"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_predictions", b"_predictions", "billed_device_seconds", b"billed_device_seconds", "error", b"error", "footprint", b"footprint", "hyperparameters", b"hyperparameters", "id", b"id", "level", b"level", "outcome", b"outcome", "packet", b"packet", "packet_attempt", b"packet_attempt", "parameters", b"parameters", "phase", b"phase", "predictions", b"predictions", "record_time", b"record_time", "replicate", b"replicate", "scores", b"scores", "search", b"search", "standalone_device_seconds", b"standalone_device_seconds", "stresses", b"stresses", "train_scores", b"train_scores"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__predictions: _TypeAlias = _typing.Literal["predictions"]  # noqa: Y015
     _WhichOneofArgType__predictions: _TypeAlias = _typing.Literal["_predictions", b"_predictions"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__predictions) -> _WhichOneofReturnType__predictions | None: ...
 
 Global___Measurement: _TypeAlias = Measurement  # noqa: Y015
+
+@_typing.final
+class Stress(_message.Message):
+    """What came of a measurement under one condition."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONDITION_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
+    DEVICE_SECONDS_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
+    condition: _builtins.str
+    outcome: Global___Outcome.ValueType
+    examples: _builtins.int
+    """Test examples that it was measured on."""
+    device_seconds: _builtins.float
+    error: _builtins.str
+    """Why it did not complete."""
+    note: _builtins.str
+    """What a reader should know, such as that gradients are masked."""
+    def __init__(
+        self,
+        *,
+        condition: _builtins.str = ...,
+        outcome: Global___Outcome.ValueType = ...,
+        examples: _builtins.int = ...,
+        device_seconds: _builtins.float = ...,
+        error: _builtins.str = ...,
+        note: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "device_seconds", b"device_seconds", "error", b"error", "examples", b"examples", "note", b"note", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Stress: _TypeAlias = Stress  # noqa: Y015
+
+@_typing.final
+class Footprint(_message.Message):
+    """What it takes to use a model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LATENCY_MS_FIELD_NUMBER: _builtins.int
+    BATCH_LATENCY_MS_FIELD_NUMBER: _builtins.int
+    MODEL_BYTES_FIELD_NUMBER: _builtins.int
+    DEVICE_SECONDS_FIELD_NUMBER: _builtins.int
+    latency_ms: _builtins.float
+    """Milliseconds of a prediction of one example, and of 256 at once."""
+    batch_latency_ms: _builtins.float
+    model_bytes: _builtins.int
+    """The size of the saved model."""
+    device_seconds: _builtins.float
+    def __init__(
+        self,
+        *,
+        latency_ms: _builtins.float = ...,
+        batch_latency_ms: _builtins.float = ...,
+        model_bytes: _builtins.int = ...,
+        device_seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_latency_ms", b"batch_latency_ms", "device_seconds", b"device_seconds", "latency_ms", b"latency_ms", "model_bytes", b"model_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Footprint: _TypeAlias = Footprint  # noqa: Y015
 
 @_typing.final
 class Predictions(_message.Message):
@@ -561,6 +644,31 @@ class LevelCost(_message.Message):
 Global___LevelCost: _TypeAlias = LevelCost  # noqa: Y015
 
 @_typing.final
+class BarredLevel(_message.Message):
+    """A level that breaks one of the job's limits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEVEL_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    level: _builtins.int
+    reason: _builtins.str
+    """Which, in words."""
+    def __init__(
+        self,
+        *,
+        level: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["level", b"level", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BarredLevel: _TypeAlias = BarredLevel  # noqa: Y015
+
+@_typing.final
 class PlanStep(_message.Message):
     """A decision of the policy, committed before it is acted on."""
 
@@ -575,6 +683,7 @@ class PlanStep(_message.Message):
     CONCLUSION_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     COSTS_FIELD_NUMBER: _builtins.int
+    BARRED_FIELD_NUMBER: _builtins.int
     search: _builtins.str
     number: _builtins.int
     """1, 2, ... within the search."""
@@ -593,6 +702,10 @@ class PlanStep(_message.Message):
     def costs(self) -> _containers.RepeatedCompositeFieldContainer[Global___LevelCost]:
         """The estimates that the decision was taken on, by rising level."""
 
+    @_builtins.property
+    def barred(self) -> _containers.RepeatedCompositeFieldContainer[Global___BarredLevel]:
+        """Levels that break a limit, as far as the decision knew, by rising level."""
+
     def __init__(
         self,
         *,
@@ -605,10 +718,11 @@ class PlanStep(_message.Message):
         conclusion: Global___Conclusion.ValueType = ...,
         policy: _builtins.str = ...,
         costs: _abc.Iterable[Global___LevelCost] | None = ...,
+        barred: _abc.Iterable[Global___BarredLevel] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["look", b"look"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conclusion", b"conclusion", "costs", b"costs", "decision", b"decision", "kind", b"kind", "look", b"look", "number", b"number", "packets", b"packets", "policy", b"policy", "search", b"search"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["barred", b"barred", "conclusion", b"conclusion", "costs", b"costs", "decision", b"decision", "kind", b"kind", "look", b"look", "number", b"number", "packets", b"packets", "policy", b"policy", "search", b"search"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

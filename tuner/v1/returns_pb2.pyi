@@ -177,6 +177,11 @@ class CurveLevel(_message.Message):
     PARAMETERS_FIELD_NUMBER: _builtins.int
     HYPERPARAMETERS_FIELD_NUMBER: _builtins.int
     FORGONE_FIELD_NUMBER: _builtins.int
+    ROBUSTNESS_DEVICE_SECONDS_FIELD_NUMBER: _builtins.int
+    LATENCY_MS_FIELD_NUMBER: _builtins.int
+    BATCH_LATENCY_MS_FIELD_NUMBER: _builtins.int
+    MODEL_BYTES_FIELD_NUMBER: _builtins.int
+    BARRED_FIELD_NUMBER: _builtins.int
     level: _builtins.int
     replicates: _builtins.int
     """Replicates that completed, and that did not."""
@@ -198,6 +203,15 @@ class CurveLevel(_message.Message):
     """An upper bound on what stopping here forgoes against the best larger
     measured level; infinite where too few replicates bound it.
     """
+    robustness_device_seconds: _builtins.float
+    """What of the bill went to conditions and footprints."""
+    latency_ms: _builtins.float
+    """Milliseconds of a prediction of one example, and of 256 at once."""
+    batch_latency_ms: _builtins.float
+    model_bytes: _builtins.float
+    """The mean size of the saved model."""
+    barred: _builtins.str
+    """Which of the job's limits it breaks, in words; such a level is never chosen."""
     @_builtins.property
     def gain(self) -> Global___Gain:
         """Over the measured level below; absent at the first."""
@@ -220,25 +234,38 @@ class CurveLevel(_message.Message):
         parameters: _builtins.int = ...,
         hyperparameters: _abc.Iterable[_spec_pb2.Hyperparameter] | None = ...,
         forgone: _builtins.float | None = ...,
+        robustness_device_seconds: _builtins.float = ...,
+        latency_ms: _builtins.float | None = ...,
+        batch_latency_ms: _builtins.float | None = ...,
+        model_bytes: _builtins.float | None = ...,
+        barred: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_forgone", b"_forgone", "_gain", b"_gain", "_high", b"_high", "_low", b"_low", "_margin_supported", b"_margin_supported", "_score", b"_score", "_standalone_device_seconds", b"_standalone_device_seconds", "forgone", b"forgone", "gain", b"gain", "high", b"high", "low", b"low", "margin_supported", b"margin_supported", "score", b"score", "standalone_device_seconds", b"standalone_device_seconds"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_batch_latency_ms", b"_batch_latency_ms", "_forgone", b"_forgone", "_gain", b"_gain", "_high", b"_high", "_latency_ms", b"_latency_ms", "_low", b"_low", "_margin_supported", b"_margin_supported", "_model_bytes", b"_model_bytes", "_score", b"_score", "_standalone_device_seconds", b"_standalone_device_seconds", "batch_latency_ms", b"batch_latency_ms", "forgone", b"forgone", "gain", b"gain", "high", b"high", "latency_ms", b"latency_ms", "low", b"low", "margin_supported", b"margin_supported", "model_bytes", b"model_bytes", "score", b"score", "standalone_device_seconds", b"standalone_device_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_forgone", b"_forgone", "_gain", b"_gain", "_high", b"_high", "_low", b"_low", "_margin_supported", b"_margin_supported", "_score", b"_score", "_standalone_device_seconds", b"_standalone_device_seconds", "billed_device_seconds", b"billed_device_seconds", "failed", b"failed", "forgone", b"forgone", "gain", b"gain", "high", b"high", "hyperparameters", b"hyperparameters", "level", b"level", "low", b"low", "margin_supported", b"margin_supported", "parameters", b"parameters", "replicates", b"replicates", "score", b"score", "standalone_device_seconds", b"standalone_device_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_batch_latency_ms", b"_batch_latency_ms", "_forgone", b"_forgone", "_gain", b"_gain", "_high", b"_high", "_latency_ms", b"_latency_ms", "_low", b"_low", "_margin_supported", b"_margin_supported", "_model_bytes", b"_model_bytes", "_score", b"_score", "_standalone_device_seconds", b"_standalone_device_seconds", "barred", b"barred", "batch_latency_ms", b"batch_latency_ms", "billed_device_seconds", b"billed_device_seconds", "failed", b"failed", "forgone", b"forgone", "gain", b"gain", "high", b"high", "hyperparameters", b"hyperparameters", "latency_ms", b"latency_ms", "level", b"level", "low", b"low", "margin_supported", b"margin_supported", "model_bytes", b"model_bytes", "parameters", b"parameters", "replicates", b"replicates", "robustness_device_seconds", b"robustness_device_seconds", "score", b"score", "standalone_device_seconds", b"standalone_device_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__batch_latency_ms: _TypeAlias = _typing.Literal["batch_latency_ms"]  # noqa: Y015
+    _WhichOneofArgType__batch_latency_ms: _TypeAlias = _typing.Literal["_batch_latency_ms", b"_batch_latency_ms"]  # noqa: Y015
     _WhichOneofReturnType__forgone: _TypeAlias = _typing.Literal["forgone"]  # noqa: Y015
     _WhichOneofArgType__forgone: _TypeAlias = _typing.Literal["_forgone", b"_forgone"]  # noqa: Y015
     _WhichOneofReturnType__gain: _TypeAlias = _typing.Literal["gain"]  # noqa: Y015
     _WhichOneofArgType__gain: _TypeAlias = _typing.Literal["_gain", b"_gain"]  # noqa: Y015
     _WhichOneofReturnType__high: _TypeAlias = _typing.Literal["high"]  # noqa: Y015
     _WhichOneofArgType__high: _TypeAlias = _typing.Literal["_high", b"_high"]  # noqa: Y015
+    _WhichOneofReturnType__latency_ms: _TypeAlias = _typing.Literal["latency_ms"]  # noqa: Y015
+    _WhichOneofArgType__latency_ms: _TypeAlias = _typing.Literal["_latency_ms", b"_latency_ms"]  # noqa: Y015
     _WhichOneofReturnType__low: _TypeAlias = _typing.Literal["low"]  # noqa: Y015
     _WhichOneofArgType__low: _TypeAlias = _typing.Literal["_low", b"_low"]  # noqa: Y015
     _WhichOneofReturnType__margin_supported: _TypeAlias = _typing.Literal["margin_supported"]  # noqa: Y015
     _WhichOneofArgType__margin_supported: _TypeAlias = _typing.Literal["_margin_supported", b"_margin_supported"]  # noqa: Y015
+    _WhichOneofReturnType__model_bytes: _TypeAlias = _typing.Literal["model_bytes"]  # noqa: Y015
+    _WhichOneofArgType__model_bytes: _TypeAlias = _typing.Literal["_model_bytes", b"_model_bytes"]  # noqa: Y015
     _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
     _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
     _WhichOneofReturnType__standalone_device_seconds: _TypeAlias = _typing.Literal["standalone_device_seconds"]  # noqa: Y015
     _WhichOneofArgType__standalone_device_seconds: _TypeAlias = _typing.Literal["_standalone_device_seconds", b"_standalone_device_seconds"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__batch_latency_ms) -> _WhichOneofReturnType__batch_latency_ms | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__forgone) -> _WhichOneofReturnType__forgone | None: ...
     @_typing.overload
@@ -246,9 +273,13 @@ class CurveLevel(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__high) -> _WhichOneofReturnType__high | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__latency_ms) -> _WhichOneofReturnType__latency_ms | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__low) -> _WhichOneofReturnType__low | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__margin_supported) -> _WhichOneofReturnType__margin_supported | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__model_bytes) -> _WhichOneofReturnType__model_bytes | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
     @_typing.overload

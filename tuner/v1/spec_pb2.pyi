@@ -304,6 +304,7 @@ class SearchSpec(_message.Message):
     DIRECTION_FIELD_NUMBER: _builtins.int
     ENTRY_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
+    CONDITIONS_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """Unique in the job; "learner/axis" unless named."""
     learner: _builtins.str
@@ -324,6 +325,10 @@ class SearchSpec(_message.Message):
     def model(self) -> Global___KeptModelSpec:
         """The kept model that the learner starts from; absent where there is none."""
 
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Conditions such as "pgd:0.1" that this search is measured under beside the job's."""
+
     def __init__(
         self,
         *,
@@ -336,10 +341,11 @@ class SearchSpec(_message.Message):
         direction: Global___Direction.ValueType = ...,
         entry: Global___Learner | None = ...,
         model: Global___KeptModelSpec | None = ...,
+        conditions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["entry", b"entry", "model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["axis", b"axis", "direction", b"direction", "entry", b"entry", "key", b"key", "learner", b"learner", "levels", b"levels", "metric", b"metric", "model", b"model", "space", b"space"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["axis", b"axis", "conditions", b"conditions", "direction", b"direction", "entry", b"entry", "key", b"key", "learner", b"learner", "levels", b"levels", "metric", b"metric", "model", b"model", "space", b"space"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -381,9 +387,12 @@ class Learner(_message.Message):
     HYPERPARAMETERS_FIELD_NUMBER: _builtins.int
     BASELINE_FIELD_NUMBER: _builtins.int
     TASKS_FIELD_NUMBER: _builtins.int
+    GRADIENTS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     description: _builtins.str
     baseline: _builtins.bool
+    gradients: _builtins.bool
+    """Whether its models tell the gradient of their loss by their inputs."""
     @_builtins.property
     def axes(self) -> _containers.RepeatedCompositeFieldContainer[Global___Axis]: ...
     @_builtins.property
@@ -401,10 +410,11 @@ class Learner(_message.Message):
         hyperparameters: _abc.Iterable[Global___HyperparameterRange] | None = ...,
         baseline: _builtins.bool = ...,
         tasks: _abc.Iterable[_builtins.str] | None = ...,
+        gradients: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["axes", b"axes", "baseline", b"baseline", "description", b"description", "hyperparameters", b"hyperparameters", "name", b"name", "tasks", b"tasks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["axes", b"axes", "baseline", b"baseline", "description", b"description", "gradients", b"gradients", "hyperparameters", b"hyperparameters", "name", b"name", "tasks", b"tasks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -546,12 +556,15 @@ class MeasuringSpec(_message.Message):
     MAX_REPLICATES_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
     PREDICTIONS_FIELD_NUMBER: _builtins.int
+    FOOTPRINT_FIELD_NUMBER: _builtins.int
     min_replicates: _builtins.int
     max_replicates: _builtins.int
     batch: _builtins.int
     """Replicates that one plan step adds to a level."""
     predictions: _builtins.bool
     """Whether what is predicted of every test example is kept; true where absent."""
+    footprint: _builtins.bool
+    """Whether latencies and sizes of models are measured."""
     def __init__(
         self,
         *,
@@ -559,16 +572,82 @@ class MeasuringSpec(_message.Message):
         max_replicates: _builtins.int = ...,
         batch: _builtins.int = ...,
         predictions: _builtins.bool | None = ...,
+        footprint: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_predictions", b"_predictions", "predictions", b"predictions"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_predictions", b"_predictions", "batch", b"batch", "max_replicates", b"max_replicates", "min_replicates", b"min_replicates", "predictions", b"predictions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_predictions", b"_predictions", "batch", b"batch", "footprint", b"footprint", "max_replicates", b"max_replicates", "min_replicates", b"min_replicates", "predictions", b"predictions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__predictions: _TypeAlias = _typing.Literal["predictions"]  # noqa: Y015
     _WhichOneofArgType__predictions: _TypeAlias = _typing.Literal["_predictions", b"_predictions"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__predictions) -> _WhichOneofReturnType__predictions | None: ...
 
 Global___MeasuringSpec: _TypeAlias = MeasuringSpec  # noqa: Y015
+
+@_typing.final
+class RobustnessSpec(_message.Message):
+    """What every learner is made to bear, to see what breaks it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONDITIONS_FIELD_NUMBER: _builtins.int
+    EXAMPLES_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    QUERIES_FIELD_NUMBER: _builtins.int
+    examples: _builtins.int
+    """Test examples that they are measured on at most."""
+    steps: _builtins.int
+    """Steps of attacks by gradients."""
+    queries: _builtins.int
+    """Queries an example of attacks that see nothing but answers."""
+    @_builtins.property
+    def conditions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Perturbations at a strength: "pgd:0.1", "noise:3", "label_noise:0.2"."""
+
+    def __init__(
+        self,
+        *,
+        conditions: _abc.Iterable[_builtins.str] | None = ...,
+        examples: _builtins.int = ...,
+        steps: _builtins.int = ...,
+        queries: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conditions", b"conditions", "examples", b"examples", "queries", b"queries", "steps", b"steps"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RobustnessSpec: _TypeAlias = RobustnessSpec  # noqa: Y015
+
+@_typing.final
+class LimitsSpec(_message.Message):
+    """What a model must not exceed to be chosen; 0 is no limit."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LATENCY_MS_FIELD_NUMBER: _builtins.int
+    BATCH_LATENCY_MS_FIELD_NUMBER: _builtins.int
+    MODEL_MB_FIELD_NUMBER: _builtins.int
+    latency_ms: _builtins.float
+    """Milliseconds of a prediction of one example, and of 256 at once."""
+    batch_latency_ms: _builtins.float
+    model_mb: _builtins.float
+    """Megabytes of a saved model, a million bytes each."""
+    def __init__(
+        self,
+        *,
+        latency_ms: _builtins.float = ...,
+        batch_latency_ms: _builtins.float = ...,
+        model_mb: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_latency_ms", b"batch_latency_ms", "latency_ms", b"latency_ms", "model_mb", b"model_mb"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LimitsSpec: _TypeAlias = LimitsSpec  # noqa: Y015
 
 @_typing.final
 class ResourcesSpec(_message.Message):
@@ -693,6 +772,8 @@ class JobSpec(_message.Message):
     TASK_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     REFIT_FIELD_NUMBER: _builtins.int
+    ROBUSTNESS_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
     display_name: _builtins.str
     """What people call it; need not be unique."""
     namespace: _builtins.str
@@ -740,6 +821,10 @@ class JobSpec(_message.Message):
     def refit(self) -> Global___RefitSpec:
         """A model to be fitted in place of searching; absent in all jobs but exports."""
 
+    @_builtins.property
+    def robustness(self) -> Global___RobustnessSpec: ...
+    @_builtins.property
+    def limits(self) -> Global___LimitsSpec: ...
     def __init__(
         self,
         *,
@@ -764,10 +849,12 @@ class JobSpec(_message.Message):
         task: _builtins.str = ...,
         code: Global___CodeSpec | None = ...,
         refit: Global___RefitSpec | None = ...,
+        robustness: Global___RobustnessSpec | None = ...,
+        limits: Global___LimitsSpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "code", b"code", "dataset", b"dataset", "measuring", b"measuring", "refit", b"refit", "resources", b"resources", "split", b"split", "tuning", b"tuning", "worth", b"worth"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "code", b"code", "dataset", b"dataset", "limits", b"limits", "measuring", b"measuring", "refit", b"refit", "resources", b"resources", "robustness", b"robustness", "split", b"split", "tuning", b"tuning", "worth", b"worth"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha", b"alpha", "baseline", b"baseline", "budget", b"budget", "code", b"code", "dataset", b"dataset", "direction", b"direction", "display_name", b"display_name", "margin", b"margin", "measuring", b"measuring", "metric", b"metric", "namespace", b"namespace", "patience", b"patience", "protocol", b"protocol", "refit", b"refit", "resources", b"resources", "searches", b"searches", "seed", b"seed", "split", b"split", "task", b"task", "tuning", b"tuning", "worth", b"worth"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha", b"alpha", "baseline", b"baseline", "budget", b"budget", "code", b"code", "dataset", b"dataset", "direction", b"direction", "display_name", b"display_name", "limits", b"limits", "margin", b"margin", "measuring", b"measuring", "metric", b"metric", "namespace", b"namespace", "patience", b"patience", "protocol", b"protocol", "refit", b"refit", "resources", b"resources", "robustness", b"robustness", "searches", b"searches", "seed", b"seed", "split", b"split", "task", b"task", "tuning", b"tuning", "worth", b"worth"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -19,6 +19,7 @@ def learner_to_wire(learner: Learner) -> pb.Learner:
         ],
         baseline=learner.baseline,
         tasks=learner.tasks,
+        gradients=learner.gradients,
     )
 
 
@@ -36,6 +37,7 @@ def learner_from_wire(message: pb.Learner) -> Learner:
         hyperparameters=ranges,
         baseline=message.baseline,
         tasks=tuple(_task(name) for name in message.tasks) or ("classification",),
+        gradients=message.gradients,
     )
 
 

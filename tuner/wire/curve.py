@@ -17,7 +17,17 @@ from tuner.wire.record import (
 from tuner.wire.spec import DIRECTIONS, direction_name
 from tuner.wire.values import setting_from_wire, setting_to_wire
 
-_OPTIONAL = ("score", "low", "high", "margin_supported", "standalone_device_seconds", "forgone")
+_OPTIONAL = (
+    "score",
+    "low",
+    "high",
+    "margin_supported",
+    "standalone_device_seconds",
+    "forgone",
+    "latency_ms",
+    "batch_latency_ms",
+    "model_bytes",
+)
 
 
 def curve_to_wire(curve: Curve) -> pb.Curve:
@@ -79,6 +89,8 @@ def _level_to_wire(row: CurveLevel) -> pb.CurveLevel:
         billed_device_seconds=row.billed_device_seconds,
         parameters=row.parameters,
         hyperparameters=setting_to_wire(row.setting),
+        robustness_device_seconds=row.robustness_device_seconds,
+        barred=row.barred,
     )
     for name in _OPTIONAL:
         value = getattr(row, name)
@@ -154,5 +166,7 @@ def _levels_from_wire(messages: Iterable[pb.CurveLevel]) -> Iterator[CurveLevel]
             billed_device_seconds=message.billed_device_seconds,
             parameters=message.parameters,
             setting=setting_from_wire(message.hyperparameters),
+            robustness_device_seconds=message.robustness_device_seconds,
+            barred=message.barred,
             **steps.present(message, _OPTIONAL),
         )

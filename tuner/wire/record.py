@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from tuner.errors import invalid
 from tuner.record import (
     Comparison,
     Conclusion,
+    Footprint,
     Look,
     Measurement,
     Outcome,
@@ -21,6 +23,7 @@ from tuner.record import (
     Place,
     PlanStep,
     StepKind,
+    Stress,
 )
 from tuner.v1 import record_pb2 as pb
 from tuner.wire.values import setting_from_wire, setting_to_wire
@@ -72,6 +75,38 @@ def _place_to_wire(place: Place | None) -> pb.Predictions | None:
     return pb.Predictions(sha256=place.sha256, offset=place.offset, size_bytes=place.size_bytes)
 
 
+def _stress_to_wire(stress: Stress) -> pb.Stress:
+    return pb.Stress(
+        condition=stress.condition,
+        outcome=enum_to_wire(pb.Outcome, stress.outcome),
+        examples=stress.examples,
+        device_seconds=stress.device_seconds,
+        error=stress.error,
+        note=stress.note,
+    )
+
+
+def _stress_from_wire(message: pb.Stress, field: str) -> Stress:
+    return Stress(
+        condition=message.condition,
+        outcome=Outcome(enum_from_wire(pb.Outcome, message.outcome, f"{field}.outcome")),
+        examples=message.examples,
+        device_seconds=message.device_seconds,
+        error=message.error,
+        note=message.note,
+    )
+
+
+def _footprint_to_wire(footprint: Footprint | None) -> pb.Footprint | None:
+    return None if footprint is None else pb.Footprint(**dataclasses.asdict(footprint))
+
+
+def _footprint_from_wire(message: pb.Footprint) -> Footprint:
+    return Footprint(
+        message.latency_ms, message.batch_latency_ms, message.model_bytes, message.device_seconds
+    )
+
+
 def measurement_to_wire(m: Measurement) -> pb.Measurement:
     """Returns the measurement as a message."""
     return pb.Measurement(
@@ -92,6 +127,8 @@ def measurement_to_wire(m: Measurement) -> pb.Measurement:
         packet_attempt=m.packet_attempt,
         record_time=time_to_wire(m.record_time),
         predictions=_place_to_wire(m.predictions),
+        stresses=[_stress_to_wire(stress) for stress in m.stresses],
+        footprint=_footprint_to_wire(m.footprint),
     )
 
 
@@ -117,6 +154,12 @@ def measurement_from_wire(message: pb.Measurement) -> Measurement:
         record_time=time_from_wire(message, "record_time"),
         predictions=Place(place.sha256, place.offset, place.size_bytes)
         if message.HasField("predictions")
+        else None,
+        stresses=tuple(
+            _stress_from_wire(s, f"stresses[{i}]") for i, s in enumerate(message.stresses)
+        ),
+        footprint=_footprint_from_wire(message.footprint)
+        if message.HasField("footprint")
         else None,
     )
 
@@ -203,6 +246,7 @@ def step_to_wire(step: PlanStep) -> pb.PlanStep:
         decision=step.decision,
         policy=step.policy,
         costs=[pb.LevelCost(level=level, device_seconds=cost) for level, cost in step.costs],
+        barred=[pb.BarredLevel(level=level, reason=how) for level, how in step.barred],
     )
     if step.look is not None:
         message.look.measurements = step.look.measurements
@@ -237,4 +281,5 @@ def step_from_wire(message: pb.PlanStep) -> PlanStep:
         look=look,
         conclusion=conclusion,
         costs=tuple((c.level, c.device_seconds) for c in message.costs),
+        barred=tuple((b.level, b.reason) for b in message.barred),
     )

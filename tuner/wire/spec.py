@@ -80,6 +80,7 @@ def spec_to_wire(spec: JobSpec) -> pb.JobSpec:
                 direction=DIRECTIONS[search.direction],
                 entry=None if search.entry is None else learner_to_wire(search.entry),
                 model=None if search.model is None else _model_to_wire(search.model),
+                conditions=search.conditions,
             )
             for search in spec.searches
         ],
@@ -93,6 +94,8 @@ def spec_to_wire(spec: JobSpec) -> pb.JobSpec:
             wall_clock_hours=spec.budget.wall_clock_hours or 0,
             trials=spec.budget.trials or 0,
         ),
+        robustness=pb.RobustnessSpec(**spec.robustness.model_dump()),
+        limits=pb.LimitsSpec(**spec.limits.model_dump(exclude_none=True)),
         worth=None if spec.worth is None else pb.WorthSpec(**spec.worth.model_dump()),
         baseline=spec.baseline or "",
         task=spec.task,
@@ -121,6 +124,7 @@ def spec_from_wire(message: pb.JobSpec) -> JobSpec:
             "direction": direction_name(search.direction),
             "entry": learner_from_wire(search.entry) if search.HasField("entry") else None,
             "model": _packed_from_wire(search.model) if search.HasField("model") else None,
+            "conditions": tuple(search.conditions),
         }
         for i, search in enumerate(message.searches)
     ]
@@ -140,6 +144,8 @@ def spec_from_wire(message: pb.JobSpec) -> JobSpec:
         "split": _set_fields(message.split),
         "tuning": _set_fields(message.tuning),
         "measuring": _set_fields(message.measuring),
+        "robustness": _set_fields(message.robustness),
+        "limits": _set_fields(message.limits),
         "budget": _set_fields(message.budget),
         "resources": _set_fields(message.resources),
     }
@@ -159,7 +165,10 @@ def spec_from_wire(message: pb.JobSpec) -> JobSpec:
 
 def _set_fields(message: Any) -> dict[str, Any]:
     """Returns the fields that differ from the wire's zero, which means "not set"."""
-    return {field.name: value for field, value in message.ListFields()}
+    return {
+        field.name: tuple(value) if field.is_repeated else value
+        for field, value in message.ListFields()
+    }
 
 
 def _file_to_wire(file: BlobFile) -> pb.BlobFile:

@@ -1,0 +1,109 @@
+"""Which conditions a search is measured under, and which of them can't be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tuner import catalog
+from tuner.errors import Violation
+from tuner.spec.dataset import Dataset
+from tuner.spec.parts import Robustness
+from tuner.spec.search import Search
+
+
+def conditions_of(search: Search, robustness: Robustness) -> tuple[catalog.Condition, ...]:
+    """Returns what a search is measured under: the job's, its own, and that of its metric."""
+    judged = condition_of(search.metric)
+    names = [*robustness.conditions, *search.conditions, *([judged.name] if judged else [])]
+    return tuple(catalog.Condition.parse(name) for name in dict.fromkeys(names))
+
+
+def condition_of(metric: str) -> catalog.Condition | None:
+    """Returns the condition of a metric; None where it has none, or is of clean examples."""
+    _, condition = catalog.split_metric(metric)
+    return catalog.Condition.parse(condition) if condition not in ("", catalog.CLEAN) else None
+
+
+def check_conditions(
+    searches: Sequence[Search],
+    baseline: Search | None,
+    robustness: Robustness,
+    dataset: Dataset,
+    task: catalog.Task,
+) -> list[Violation]:
+    """Returns what is wrong with the conditions of a job, each at the field that asks for it.
+
+    Args:
+        searches: The job's searches.
+        baseline: The baseline's, where it is none of them.
+        robustness: The job's.
+        dataset: Its data set; what its examples are may be known only when it is read.
+        task: What is predicted.
+    """
+    inputs = catalog.SOURCES[dataset.source].inputs
+    found: list[Violation] = []
+    for place, name in enumerate(robustness.conditions):
+        problem = problem_with(catalog.Condition.parse(name), inputs, task)
+        found += [Violation(f"robustness.conditions[{place}]", problem)] if problem else []
+    for number, search in enumerate(searches):
+        judged = condition_of(search.metric)
+        own = [(f".conditions[{place}]", name) for place, name in enumerate(search.conditions)]
+        own += [(".metric", judged.name)] if judged else []
+        for field, name in own:
+            if problem := problem_with(catalog.Condition.parse(name), inputs, task):
+                found.append(Violation(f"searches[{number}]{field}", problem))
+        found += _without_gradients(f"searches[{number}]", search, robustness, own)
+    if baseline is not None:
+        judged = condition_of(baseline.metric)
+        own = [("", judged.name)] if judged else []
+        wrong = _without_gradients("", baseline, robustness, own)
+        found += [Violation("baseline", violation.problem) for violation in wrong]
+    return list(dict.fromkeys(found))
+
+
+def problem_with(
+    condition: catalog.Condition, inputs: catalog.Inputs | str, task: catalog.Task
+) -> str:
+    """Says why a condition can't be of such data, and what could be; "" where it can.
+
+    Args:
+        condition: The condition.
+        inputs: What examples are; empty where that isn't known yet.
+        task: What is predicted.
+    """
+    known = condition.known
+
+    def able(fits: Iterable[catalog.Perturbation]) -> str:
+        return ", ".join(other.name for other in fits)
+
+    others = catalog.PERTURBATIONS.values()
+    if task not in known.tasks:
+        can = able(other for other in others if task in other.tasks)
+        return f"{condition.name} can't be where the task is {task}; {can} can"
+    if inputs and inputs not in known.inputs:
+        can = able(other for other in others if inputs in other.inputs and task in other.tasks)
+        return f"{condition.name} is for {known.inputs[0]}, and these are {inputs}; {can} can be"
+    return ""
+
+
+def _without_gradients(
+    at: str, search: Search, robustness: Robustness, own: Iterable[tuple[str, str]]
+) -> list[Violation]:
+    """Refuses attacks by gradients on a learner whose models have none."""
+    if search.known.gradients:
+        return []
+    asked = [("", name) for name in robustness.conditions]
+    found = []
+    for field, name in (*asked, *own):
+        condition = catalog.Condition.parse(name)
+        if not condition.known.gradients:
+            continue
+        strength = name.partition(":")[2]
+        problem = (
+            f"{search.learner} tells no gradients, so {name} can't be measured; "
+            f"transfer:{strength} and decision:{strength} can"
+        )
+        if not field:
+            problem += f"; or name {name} in the `conditions` of the searches that have them"
+        found.append(Violation(f"{at}{field or '.learner'}", problem))
+    return found
