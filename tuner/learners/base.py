@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
 from tuner import catalog
 from tuner.catalog import Value
-from tuner.datasets.base import Features, Fold
+from tuner.datasets.base import Features, Fold, Labels
 from tuner.record import Member, Outcome, Setting
 from tuner.scoring import Predictions
 
@@ -22,16 +22,18 @@ class Device:
     Attributes:
         name: torch's name for it: "cpu", "cuda", "cuda:1".
         threads: Threads that the learner may use.
-        deadline: `time.monotonic()` after which it must stop with TIMED_OUT.
+        deadline: When it must stop with TIMED_OUT, by the clock.
+        clock: Returns seconds. `time.monotonic`, or one that stands still while others work.
     """
 
     name: str = "cpu"
     threads: int = 1
     deadline: float = float("inf")
+    clock: Callable[[], float] = field(default=time.monotonic, compare=False)
 
     def expired(self) -> bool:
         """Tells whether the deadline has passed. Learners ask between epochs or trees."""
-        return time.monotonic() > self.deadline
+        return self.clock() > self.deadline
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ class Result:
         error: Why it did not complete.
         scores: Scores where the learner knows them without predictions (the
             simulated one); metrics not in it are taken from predictions.
+        model: Returns the model that predicted, to be asked for more. It is of use until the
+            next result is taken from the learner: what trains on has moved on then. None
+            where it did not complete, and where the learner keeps none: `train` it then.
     """
 
     member: Member
@@ -61,6 +66,7 @@ class Result:
     standalone_seconds: float = 0.0
     error: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
+    model: Callable[[], Model] | None = field(default=None, compare=False, repr=False)
 
 
 class Model(Protocol):
@@ -91,6 +97,24 @@ class Model(Protocol):
 
         Raises:
             ValueError: The files are damaged, or hold what such a model hasn't.
+        """
+        ...
+
+
+@runtime_checkable
+class Differentiable(Model, Protocol):
+    """A model that tells how its loss moves with its inputs; what attacks go by."""
+
+    def gradient(self, x: Features, y: Labels) -> Features:
+        """Returns the gradient of each example's loss by its own values, in the shape of x.
+
+        The loss is the cross-entropy of the probabilities; of a regression the squared
+        error. Only its direction counts: a positive factor of each example's own is free,
+        and keeps gradients of very sure answers from vanishing.
+
+        Args:
+            x: Shape (examples, ...), as `predict` takes them.
+            y: Shape (examples,): classes, or values.
         """
         ...
 

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from tuner.catalog import Condition
 from tuner.record import Measurement, Packet, PacketOutcome
+from tuner.robustness.base import Effort
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,23 @@ class Report:
 
 
 @dataclass(frozen=True)
+class Bearing:
+    """What a search's learner is made to bear beside its clean scores.
+
+    Attributes:
+        measured: Conditions of measuring rows.
+        tuned: Conditions of tuning rows: that of the metric that the search is judged on.
+        effort: How hard is tried.
+        footprint: Whether latency and size are measured of measuring rows.
+    """
+
+    measured: tuple[Condition, ...] = ()
+    tuned: tuple[Condition, ...] = ()
+    effort: Effort = field(default_factory=Effort)
+    footprint: bool = False
+
+
+@dataclass(frozen=True)
 class SlotConfig:
     """What every slot worker of a job is told once.
 
@@ -75,6 +94,7 @@ class SlotConfig:
         packet_timeout_seconds: A packet that takes longer is stopped.
         predictions: Whether what is predicted of the test is kept.
         metrics: The user's own metrics, as "module:function".
+        bearings: By search, what its learner is made to bear; nothing where it isn't there.
     """
 
     job: str
@@ -86,6 +106,7 @@ class SlotConfig:
     packet_timeout_seconds: float
     predictions: bool = True
     metrics: tuple[str, ...] = ()
+    bearings: Mapping[str, Bearing] = field(default_factory=dict)
 
     @property
     def device_share(self) -> float:
