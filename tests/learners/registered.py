@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tuner.learners import registry, saved
+from tuner.learners import registry, samples, saved
 from tuner.learners.base import Device, Learner
 from tuner.testing import LearnerConformance
 
@@ -12,6 +12,15 @@ from tuner.testing import LearnerConformance
 class Registered(LearnerConformance):
     def make_learner(self) -> Learner:
         return registry.get(self.entry.name)
+
+    def test_it_hands_on_its_models_where_they_are_asked_for(self) -> None:
+        if not self.keeps:
+            return
+        packet = ([self.setting()], self.levels, [self.make_fold(0)])
+        for result in samples.evaluate(
+            self.make_learner(), self.axis, *packet, Device(models=True)
+        ):
+            assert result.model is not None
 
     def test_its_model_is_found_by_its_kind(self, tmp_path: Path) -> None:
         if not self.keeps:

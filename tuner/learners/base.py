@@ -24,12 +24,14 @@ class Device:
         threads: Threads that the learner may use.
         deadline: When it must stop with TIMED_OUT, by the clock.
         clock: Returns seconds. `time.monotonic`, or one that stands still while others work.
+        models: Whether results shall hand on their models, where that takes memory.
     """
 
     name: str = "cpu"
     threads: int = 1
     deadline: float = float("inf")
     clock: Callable[[], float] = field(default=time.monotonic, compare=False)
+    models: bool = False
 
     def expired(self) -> bool:
         """Tells whether the deadline has passed. Learners ask between epochs or trees."""
@@ -53,9 +55,9 @@ class Result:
         error: Why it did not complete.
         scores: Scores where the learner knows them without predictions (the
             simulated one); metrics not in it are taken from predictions.
-        model: Returns the model that predicted, to be asked for more. It is of use until the
-            next result is taken from the learner: what trains on has moved on then. None
-            where it did not complete, and where the learner keeps none: `train` it then.
+        model: The model that predicted, to be asked for more. It is of use until the next
+            result is taken from the learner: what trains on has moved on then. None
+            where it did not complete, and where none is handed on: `train` it then.
     """
 
     member: Member
@@ -66,7 +68,7 @@ class Result:
     standalone_seconds: float = 0.0
     error: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
-    model: Callable[[], Model] | None = field(default=None, compare=False, repr=False)
+    model: Model | None = field(default=None, compare=False, repr=False)
 
 
 class Model(Protocol):

@@ -66,7 +66,7 @@ class Boosting(LoopingLearner):
             score = model.predict(fold.x_score)
             train = model.predict(fold.x[:TRAIN_SCORED])
             seconds += time.perf_counter() - clock
-            yield Fitted(level, score, train, model.parameters, seconds)
+            yield Fitted(level, score, train, model.parameters, seconds, model=model)
             clock = time.perf_counter()
 
     def train(self, setting: Mapping[str, Value], fold: Fold, device: Device) -> BoostingModel:

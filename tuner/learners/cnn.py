@@ -16,11 +16,12 @@ from tuner.learners.fits import TRAIN_SCORED, Fitted
 from tuner.learners.fusing import Failure, FusingLearner, Part
 from tuner.learners.nets.fused import FusedNet
 from tuner.learners.nets.inputs import Inputs
-from tuner.learners.nets.kept import Architecture
+from tuner.learners.nets.kept import Architecture, NetModel
 from tuner.learners.nets.learner import ImageNetLearner, image_shape, labels, schedule, warm_up
 from tuner.learners.nets.state import settings_for, within_memory
 from tuner.learners.nets.together import Lesson, train_together
 from tuner.learners.nets.training import predict, seconds_a_step
+from tuner.learners.nets.weights import copied
 
 
 class Cnn(ImageNetLearner, FusingLearner):
@@ -84,7 +85,12 @@ def _fit_together(parts: Sequence[Part], level: int, device: Device) -> list[Fit
         seen = predict(net, x[lesson.data, :TRAIN_SCORED])
         size = sum(p.numel() for p in net.parameters())
         seconds = trained + time.perf_counter() - clock
-        found.append(Fitted(level, score, seen, size, seconds))
+        model = None
+        if device.models:
+            architecture = _architecture(part.setting, part.fold)
+            asked = Device(device.name, device.threads)
+            model = NetModel(architecture, copied(net), scales[lesson.data], asked)
+        found.append(Fitted(level, score, seen, size, seconds, model=model))
     return found
 
 

@@ -119,7 +119,8 @@ class DeepFeatures(LoopingLearner):
         predictions = model.predict(fold.x_score)
         seen = model.predict(fold.x[:TRAIN_SCORED])
         seconds = time.perf_counter() - clock + saved
-        yield Fitted(levels[0], predictions, seen, model.parameters, seconds)
+        size = model.parameters
+        yield Fitted(levels[0], predictions, seen, size, seconds, model=model)
 
     def _train(
         self, setting: Mapping[str, Value], fold: Fold, device: Device

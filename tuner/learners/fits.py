@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -31,7 +31,7 @@ class Fitted:
     parameters: int
     standalone_seconds: float
     scores: Mapping[str, float] = field(default_factory=dict)
-    model: Callable[[], Model] | None = field(default=None, compare=False, repr=False)
+    model: Model | None = field(default=None, compare=False, repr=False)
 
 
 class TimedOutError(Exception):

@@ -56,6 +56,7 @@ class Forest(LoopingLearner):
         x_seen = x[:TRAIN_SCORED]
         score, train = (_nothing(len(part), fold.classes) for part in (x_score, x_seen))
         nodes = grown = 0
+        kept: list[Tree] = []  # a forest may take gigabytes: only where it is asked for
         trees = _trees(full, fold, x, max(sizes.values()), device)
         seconds = time.perf_counter() - clock
         for level in levels:
@@ -66,8 +67,11 @@ class Forest(LoopingLearner):
                 _add(tree, x_seen, train)
                 nodes += int(tree.tree_.node_count)
                 grown += 1
+                if device.models:
+                    kept.append(tree)
             seconds += time.perf_counter() - clock
-            yield Fitted(level, score / grown, train / grown, nodes, seconds)
+            model = ForestModel(tuple(kept), fold.classes, x.shape[1]) if device.models else None
+            yield Fitted(level, score / grown, train / grown, nodes, seconds, model=model)
 
     def train(self, setting: Mapping[str, Value], fold: Fold, device: Device) -> ForestModel:
         """Grows a forest and keeps its trees."""

@@ -65,7 +65,8 @@ class Mlp(LoopingLearner):
                 seen = model.predict(fold.x[:TRAIN_SCORED])
                 # A short training's answers may take longer than a long one's by chance.
                 seconds = max(seconds, training + time.perf_counter() - clock)
-                yield Fitted(wanted[epoch], score, seen, model.parameters, seconds)
+                size = model.parameters
+                yield Fitted(wanted[epoch], score, seen, size, seconds, model=model)
 
 
 def _models(setting: Mapping[str, Value], fold: Fold, device: Device) -> Iterator[NetModel]:

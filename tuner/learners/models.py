@@ -31,5 +31,5 @@ class ModelLearner(LoopingLearner):
             model.predict(fold.x[:TRAIN_SCORED]),
             model.parameters,
             time.perf_counter() - clock,
-            model=lambda: model,
+            model=model,
         )

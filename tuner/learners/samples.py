@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from tuner import catalog
@@ -19,6 +19,7 @@ def evaluate(
     levels: Sequence[int],
     folds: Sequence[Fold],
     device: Device,
+    spoil: Callable[[Fold], Fold] | None = None,
 ) -> Iterator[Result]:
     """Runs a packet of any axis; what isn't `samples` goes to the learner as it is.
 
@@ -35,12 +36,16 @@ def evaluate(
         levels: Rising levels of the axis.
         folds: The replicates' data.
         device: Where to run.
+        spoil: What is done to each training part, once it is as small as its level; nothing
+            where omitted.
     """
     if axis != catalog.SAMPLES.name:
-        yield from learner.evaluate(axis, settings, levels, folds, device)
+        spoilt = [spoil(fold) for fold in folds] if spoil else folds
+        yield from learner.evaluate(axis, settings, levels, spoilt, device)
         return
     for level in levels:
         cut = [first_examples(fold, level) for fold in folds]
+        cut = [spoil(fold) for fold in cut] if spoil else cut
         for (inner, capacity), some in _by_capacity(learner, settings).items():
             inside = [_without(setting, inner) for setting in some]
             whole = dict(zip(inside, some, strict=True))

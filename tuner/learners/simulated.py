@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -84,9 +83,9 @@ class Simulated(LoopingLearner):
 
 def _wait(seconds: float, device: Device) -> None:
     """Waits for as long as the fit is to take. Raises TimedOutError at the deadline."""
-    end = time.monotonic() + seconds
+    end = device.clock() + seconds
     never = threading.Event()
-    while (left := min(end, device.deadline) - time.monotonic()) > 0:
+    while (left := min(end, device.deadline) - device.clock()) > 0:
         never.wait(left)
     if end > device.deadline:
         raise TimedOutError(f"less than the {seconds:g} s that the fit was to take")

@@ -10,11 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
+
 from tuner import catalog, scoring
 from tuner.catalog import Choice, Value
 from tuner.datasets.base import Fold
 from tuner.learners import samples, saved
-from tuner.learners.base import Device, Learner, Result
+from tuner.learners.base import Device, Differentiable, Learner, Result
 from tuner.record import Member, Outcome, Setting, make_setting
 from tuner.testing.data import tiny_images
 from tuner.testing.probes import (
@@ -154,6 +156,19 @@ class LearnerConformance(ABC):
             assert measured.predictions is not None
             assert found.tobytes() == measured.predictions.tobytes()
         assert not [p for p in (tmp_path / "model").rglob("*") if p.suffix in (".pkl", ".pickle")]
+
+    def test_what_a_result_hands_on_is_the_model_that_predicted(self) -> None:
+        """Asked before the next result is taken, it gives that result's bits."""
+        packet = ([self.setting()], self.levels, [self.make_fold(0), self.make_fold(1)])
+        device = Device(models=True)
+        for result in samples.evaluate(self.make_learner(), self.axis, *packet, device):
+            if result.model is None:
+                continue
+            assert result.predictions is not None
+            found = result.model.predict(self.make_fold(result.member.replicate).x_score)
+            # What trained in a batch may answer in another order of sums.
+            np.testing.assert_allclose(found, result.predictions, rtol=0, atol=self.tolerance)
+            assert isinstance(result.model, Differentiable) == self.entry.gradients
 
     def test_the_catalogs_ranges_are_taken(self) -> None:
         """At every choice, and at both ends of what is tuned, a fit completes or diverges."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
-import numpy as np
-
-from tuner import catalog, own_code, predictions, scoring
+from tuner import catalog, predictions, scoring
 from tuner.datasets.base import Fold
 from tuner.datasets.splits import Splits
 from tuner.learners import registry, samples
@@ -21,16 +20,18 @@ from tuner.record import (
     Phase,
     measurement_id,
 )
+from tuner.trials.clock import PausingClock
+from tuner.trials.scores import score
+from tuner.trials.stress import Borne, Stresses
 from tuner.trials.work import Report, SlotConfig, Task
 
 ERROR_LENGTH = 2000
 """Most characters of a failure's text that are recorded."""
 
-SUMS_TO_ONE = 1e-3
-"""How far the sum of a row of probabilities may be from 1."""
-
 KEPT_BYTES = 64 << 20
 """Predictions of a member that are larger, once encoded, are not kept: its scores are."""
+
+_NOTHING = Borne()
 
 
 def execute(
@@ -62,19 +63,30 @@ def execute(
     )
     start_time, start = datetime.now(UTC), time.monotonic()
     results: dict[Member, Result] = {}
+    borne: dict[Member, Borne] = {}
     folds: dict[int, Fold] = {}
-    broken = ""
+    broken, clock = "", PausingClock()
     try:
         folds = {replicate: fold_of(replicate) for replicate in packet.replicates}
+        learner = learner or registry.get(task.learner)
+        stresses = Stresses(task, slot, learner, device)
+        end = clock() + slot.packet_timeout_seconds
         for result in samples.evaluate(
-            learner or registry.get(task.learner),
+            learner,
             task.axis,
             packet.settings,
             packet.levels,
             list(folds.values()),
-            Device(device, slot.threads, start + slot.packet_timeout_seconds),
+            Device(device, slot.threads, end, clock, models=stresses.needs_models),
         ):
-            results[result.member] = result
+            member = result.member
+            if result.outcome is Outcome.COMPLETED and member.replicate in folds:
+                with clock.paused():
+                    fold = _trained_on(folds[member.replicate], task, member)
+                    borne[member] = stresses.of_model(result, fold)
+            results[member] = replace(result, model=None)
+        for member, spoilt in stresses.of_training(list(folds.values())):
+            borne[member] = borne.get(member, Borne()).and_(spoilt)
     except Exception as error:  # noqa: BLE001 - whatever a learner raises is recorded, below
         broken = f"{type(error).__name__}: {error}"
     members = list(packet.members())
@@ -85,9 +97,12 @@ def execute(
             member,
             results.get(member)
             or Result(member, Outcome.CRASHED, error=broken or "the learner gave no result"),
-            _trained_on(folds.get(member.replicate), task, member),
+            _trained_on(folds[member.replicate], task, member)
+            if member.replicate in folds
+            else None,
             slot,
             billed / len(members),
+            borne.get(member, Borne()),
         )
         for member in members
     ]
@@ -118,41 +133,21 @@ def _kept(rows: Sequence[Measurement], results: Mapping[Member, Result]) -> dict
     return kept
 
 
-def _trained_on(fold: Fold | None, task: Task, member: Member) -> Fold | None:
+def _trained_on(fold: Fold, task: Task, member: Member) -> Fold:
     """Returns what the member was trained on, of which its train scores are."""
-    if fold is None or task.axis != catalog.SAMPLES.name:
+    if task.axis != catalog.SAMPLES.name:
         return fold
     return samples.first_examples(fold, member.level)
 
 
-def _scores(
-    predictions: scoring.Predictions, y: scoring.Truth, fold: Fold, slot: SlotConfig
-) -> dict[str, float]:
-    """Returns the scores. Raises ValueError where a prediction hasn't the fold's shape."""
-    wanted = (len(y), fold.classes) if fold.classes else (len(y),)
-    if np.shape(predictions) != wanted:
-        raise ValueError(
-            f"the predictions have the shape {np.shape(predictions)}; {wanted} is needed: a row an "
-            "example, with a probability a class or one value"
-        )
-    # What is no number has diverged, which scoring says.
-    finite = bool(np.isfinite(predictions).all())
-    if (
-        fold.classes
-        and finite
-        and (np.min(predictions) < 0 or np.abs(np.sum(predictions, axis=1) - 1).max() > SUMS_TO_ONE)
-    ):
-        raise ValueError("the predictions are no probabilities: a row must sum to 1, none below 0")
-    return scoring.scores(predictions, y, _own(slot))
-
-
-def _own(slot: SlotConfig) -> dict[str, scoring.Scorer]:
-    """Returns the user's own metrics, which their modules keep once imported."""
-    return {name: own_code.load(name) for name in slot.metrics}
-
-
 def measurement_of(
-    task: Task, member: Member, result: Result, fold: Fold | None, slot: SlotConfig, billed: float
+    task: Task,
+    member: Member,
+    result: Result,
+    fold: Fold | None,
+    slot: SlotConfig,
+    billed: float,
+    borne: Borne = _NOTHING,
 ) -> Measurement:
     """Returns the row of a member: its result, scored.
 
@@ -163,6 +158,7 @@ def measurement_of(
         fold: What it was trained and scored on; None where it couldn't be made.
         slot: What the slot reserves.
         billed: What was spent on it, in device-seconds.
+        borne: What came of it under conditions.
     """
     outcome, error = result.outcome, result.error
     scores: dict[str, float] = {}
@@ -171,11 +167,12 @@ def measurement_of(
         try:
             scores = dict(result.scores)
             if result.predictions is not None:
-                found = _scores(result.predictions, fold.y_score, fold, slot)
+                found = score(result.predictions, fold.y_score, fold.classes, slot.metrics)
                 scores = {**found, **scores}
             if result.train_predictions is not None:
                 known = fold.y[: len(result.train_predictions)]
-                train_scores = _scores(result.train_predictions, known, fold, slot)
+                train_scores = score(result.train_predictions, known, fold.classes, slot.metrics)
+            scores |= borne.scores
         except scoring.DivergedError as diverged:
             outcome, error, scores, train_scores = Outcome.DIVERGED, str(diverged), {}, {}
         except ValueError as wrong:
@@ -199,4 +196,6 @@ def measurement_of(
         error=error[:ERROR_LENGTH],
         packet=packet.id,
         packet_attempt=task.attempt,
+        stresses=borne.stresses if outcome is Outcome.COMPLETED else (),
+        footprint=borne.footprint,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from tuner.learners.base import Device
 from tuner.learners.fits import TimedOutError
 from tuner.learners.nets.training import Schedule, diverged
+from tuner.learners.nets.weights import copied
 
 WARM_UP_STEPS = 50
 """Steps in which the learning rate rises; a count, for a share would have to know the end."""
@@ -63,7 +63,7 @@ def epochs(
         weight_decay=schedule.weight_decay,
         fused=True,
     )
-    averaged = _copied(net)
+    averaged = copied(net)
     mine, theirs = _floats(averaged), _floats(net)
     steps_a_pass = schedule.steps(len(x)) // schedule.epochs
     net.train()
@@ -85,16 +85,6 @@ def epochs(
                 raise TimedOutError(f"{epoch} of {schedule.epochs} epochs")
         if ends:
             yield averaged
-
-
-def _copied(net: nn.Module) -> nn.Module:
-    """Returns a copy that has no generator, for one can't be copied and it never drops."""
-    memo = {
-        id(part.generator): None
-        for part in net.modules()
-        if getattr(part, "generator", None) is not None
-    }
-    return copy.deepcopy(net, memo)
 
 
 def _floats(net: nn.Module) -> list[Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import nn
 
@@ -31,6 +33,16 @@ def laid_out(net: nn.Module) -> None:
     """Lays filters out with their channels last, where kernels are faster."""
     # Typed as if it took no memory format, which it does.
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def copied(net: nn.Module) -> nn.Module:
+    """Returns a copy that has no generator, for one can't be copied and it never drops."""
+    memo = {
+        id(part.generator): None
+        for part in net.modules()
+        if getattr(part, "generator", None) is not None
+    }
+    return copy.deepcopy(net, memo)
 
 
 def _draw(net: nn.Module, generator: torch.Generator) -> None:

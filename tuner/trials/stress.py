@@ -1,0 +1,277 @@
+"""What breaks a member's model: its scores under conditions, beside its clean ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tuner import catalog
+from tuner.catalog import CLEAN, Condition, under
+from tuner.datasets.base import Fold, Labels
+from tuner.datasets.dividing import stratified_order
+from tuner.learners import samples
+from tuner.learners.base import Device, Learner, Model, Result
+from tuner.learners.fits import describe, outcome_of
+from tuner.record import Footprint, Member, Outcome, Packet, Phase, Stress, seed_of
+from tuner.robustness import registry
+from tuner.robustness.base import Victim
+from tuner.scoring import DivergedError
+from tuner.trials.footprint import footprint
+from tuner.trials.scores import score
+from tuner.trials.work import Bearing, SlotConfig, Task
+
+ERROR_LENGTH = 500
+"""Most characters of a condition's failure, or of its note, that are recorded."""
+
+FOOTPRINT = "footprint"
+"""Stands for a condition where a model's latency or size couldn't be measured."""
+
+
+@dataclass(frozen=True)
+class Borne:
+    """What came of a member beside its clean scores.
+
+    Attributes:
+        scores: By names such as "error@pgd:0.1".
+        stresses: How each condition ended.
+        footprint: Latency and size; None where they weren't measured.
+    """
+
+    scores: Mapping[str, float] = field(default_factory=dict)
+    stresses: tuple[Stress, ...] = ()
+    footprint: Footprint | None = None
+
+    def and_(self, other: Borne) -> Borne:
+        """Returns both together."""
+        return Borne(
+            {**self.scores, **other.scores},
+            (*self.stresses, *other.stresses),
+            other.footprint or self.footprint,
+        )
+
+
+class Stresses:
+    """The conditions of one packet.
+
+    Each is measured on the same test examples, whatever the member, and every replicate of
+    every learner meets the same draws. It has the packet's time anew for each member, and
+    takes nothing of the learner's.
+    """
+
+    def __init__(self, task: Task, slot: SlotConfig, learner: Learner, device: str) -> None:
+        """Takes the packet, what its slot may use, and its learner."""
+        bearing = slot.bearings.get(task.search, Bearing())
+        measured = task.packet.phase is Phase.MEASURING
+        conditions = bearing.measured if measured else bearing.tuned
+        self._inputs = [c for c in conditions if registry.disturbs_inputs(c.perturbation)]
+        self._training = [c for c in conditions if not registry.disturbs_inputs(c.perturbation)]
+        self._footprint = bearing.footprint and measured
+        self._effort = bearing.effort
+        self._task, self._slot, self._learner, self._device = task, slot, learner, device
+
+    @property
+    def needs_models(self) -> bool:
+        """Whether results have to hand on their models."""
+        return bool(self._inputs) or self._footprint
+
+    def of_model(self, result: Result, fold: Fold) -> Borne:
+        """Returns what becomes of a completed result's model under what disturbs its inputs.
+
+        Args:
+            result: The result, not older than the next one of its learner.
+            fold: What it was trained on, and is scored on.
+        """
+        if not (self._inputs or self._training or self._footprint):
+            return Borne()
+        chosen = chosen_examples(fold, self._effort.examples)
+        try:
+            borne = self._clean(result, fold, chosen)
+        except (ValueError, DivergedError):
+            return Borne()  # its row says so itself
+        model = self._model(result, fold) if self.needs_models else None
+        if isinstance(model, Exception):
+            failed = [c.name for c in self._inputs] + [FOOTPRINT] * self._footprint
+            return borne.and_(Borne(stresses=tuple(_failure(name, model) for name in failed)))
+        if model is not None:
+            device = self._where()
+            victim = Victim(model, fold.x_score[chosen], fold.y_score[chosen], fold)
+            for condition in self._inputs:
+                borne = borne.and_(self._disturbed(condition, victim, device))
+            borne = _with_notes(borne, len(chosen))
+        if self._footprint and model is not None:
+            borne = borne.and_(self._measured(model, fold))
+        return borne
+
+    def of_training(self, folds: Sequence[Fold]) -> Iterator[tuple[Member, Borne]]:
+        """Yields, by member, what becomes of the packet where the training set is spoilt.
+
+        Args:
+            folds: What the packet is trained on, unspoilt.
+        """
+        packet = self._task.packet
+        by_replicate = {fold.replicate: fold for fold in folds}
+        for condition in self._training:
+            start = time.monotonic()
+            try:
+                found = list(self._spoilt(condition, packet, folds))
+            except Exception as error:  # noqa: BLE001 - whatever a learner raises is recorded
+                found = [
+                    Result(member, outcome_of(error), error=describe(error))
+                    for member in packet.members()
+                ]
+            share = self._slot.device_share / max(len(found), 1)
+            seconds = (time.monotonic() - start) * share
+            for result in found:
+                fold = by_replicate[result.member.replicate]
+                yield result.member, self._scored(condition, result, fold, seconds)
+
+    def _spoilt(
+        self, condition: Condition, packet: Packet, folds: Sequence[Fold]
+    ) -> Iterator[Result]:
+        spoil = registry.spoil(condition.perturbation)
+
+        def spoilt(fold: Fold) -> Fold:
+            return spoil(fold, condition.strength, _seed(fold, condition))
+
+        for result in samples.evaluate(
+            self._learner,
+            self._task.axis,
+            packet.settings,
+            packet.levels,
+            folds,
+            self._where(),
+            spoilt,
+        ):
+            yield replace(result, model=None)
+
+    def _where(self) -> Device:
+        end = time.monotonic() + self._slot.packet_timeout_seconds
+        return Device(self._device, self._slot.threads, end)
+
+    def _model(self, result: Result, fold: Fold) -> Model | Exception:
+        """Returns the model that was handed on, or trains it again where none was."""
+        if result.model is not None:
+            return result.model
+        setting = dict(result.member.setting)
+        if self._task.axis not in ("", catalog.SAMPLES.name):
+            setting[self._task.axis] = result.member.level
+        try:
+            return self._learner.train(setting, fold, self._where())
+        except Exception as error:  # noqa: BLE001 - whatever a learner raises is recorded
+            return error
+
+    def _clean(self, result: Result, fold: Fold, chosen: npt.NDArray[np.int64]) -> Borne:
+        if result.predictions is None:
+            return Borne()
+        return Borne(self._score(result.predictions[chosen], fold.y_score[chosen], CLEAN, fold))
+
+    def _score(
+        self,
+        predictions: npt.NDArray[np.float64],
+        y: Labels,
+        condition: str,
+        fold: Fold,
+    ) -> dict[str, float]:
+        found = score(predictions, y, fold.classes, self._slot.metrics)
+        return {under(metric, condition): value for metric, value in found.items()}
+
+    def _disturbed(self, condition: Condition, victim: Victim, device: Device) -> Borne:
+        """Disturbs the inputs and asks the model about them."""
+
+        def measure() -> tuple[dict[str, float], str]:
+            disturb = registry.disturb(condition.perturbation)
+            seed = _seed(victim.fold, condition)
+            found = disturb(victim, condition.strength, self._effort, seed, device)
+            predicted = victim.model.predict(found.x)
+            y = np.concatenate([victim.y] * found.copies)
+            return self._score(predicted, y, condition.name, victim.fold), found.note
+
+        return self._timed(condition.name, len(victim.y), measure)
+
+    def _scored(self, condition: Condition, result: Result, fold: Fold, seconds: float) -> Borne:
+        """Scores what a learner predicted that was trained on a spoilt set."""
+        if result.outcome is not Outcome.COMPLETED or result.predictions is None:
+            error = result.error or "its learner predicts nothing that could be scored"
+            outcome = result.outcome
+            if outcome is Outcome.COMPLETED:
+                outcome = Outcome.CRASHED
+            stress = Stress(condition.name, outcome, 0, seconds, error[:ERROR_LENGTH])
+            return Borne(stresses=(stress,))
+        chosen = chosen_examples(fold, self._effort.examples)
+        predicted = result.predictions
+
+        def measure() -> tuple[dict[str, float], str]:
+            return self._score(predicted[chosen], fold.y_score[chosen], condition.name, fold), ""
+
+        borne = self._timed(condition.name, len(chosen), measure)
+        [stress] = borne.stresses
+        return replace(
+            borne, stresses=(replace(stress, device_seconds=stress.device_seconds + seconds),)
+        )
+
+    def _timed(
+        self, name: str, examples: int, measure: Callable[[], tuple[dict[str, float], str]]
+    ) -> Borne:
+        start = time.monotonic()
+        try:
+            scores, note = measure()
+        except Exception as error:  # noqa: BLE001 - whatever breaks is this condition's outcome
+            return Borne(stresses=(_failure(name, error, self._seconds(start)),))
+        stress = Stress(
+            name, Outcome.COMPLETED, examples, self._seconds(start), note=note[:ERROR_LENGTH]
+        )
+        return Borne(scores, (stress,))
+
+    def _measured(self, model: Model, fold: Fold) -> Borne:
+        start = time.monotonic()
+        try:
+            return Borne(footprint=footprint(model, fold.x_score, self._slot.device_share))
+        except Exception as error:  # noqa: BLE001 - a model of the user's own may raise anything
+            return Borne(stresses=(_failure(FOOTPRINT, error, self._seconds(start)),))
+
+    def _seconds(self, start: float) -> float:
+        return (time.monotonic() - start) * self._slot.device_share
+
+
+def chosen_examples(fold: Fold, most: int) -> npt.NDArray[np.int64]:
+    """Returns the places of the test examples that conditions are measured on, rising.
+
+    They follow from the test alone, so they are the same in every replicate.
+    """
+    if len(fold.y_score) <= most:
+        return np.arange(len(fold.y_score), dtype=np.int64)
+    order = stratified_order(fold.y_score, fold.classes, seed_of("examples of conditions"))
+    return np.sort(order[:most])
+
+
+def _seed(fold: Fold, condition: Condition) -> int:
+    """Returns the seed of a perturbation's draws in a replicate, the same at every strength."""
+    return seed_of(fold.seed, "condition", condition.perturbation)
+
+
+def _failure(name: str, error: Exception, seconds: float = 0.0) -> Stress:
+    return Stress(name, outcome_of(error), 0, seconds, describe(error)[:ERROR_LENGTH])
+
+
+def _with_notes(borne: Borne, examples: int) -> Borne:
+    """Adds what attacks of one strength say about each other."""
+    errors = {
+        stress.condition: borne.scores[under("error", stress.condition)]
+        for stress in borne.stresses
+        if under("error", stress.condition) in borne.scores
+        and Condition.parse(stress.condition).known.group == "attack"
+    }
+    if not errors:
+        return borne
+    from tuner.robustness import masking
+
+    found = masking.notes(errors, examples)
+    stresses = tuple(
+        replace(s, note=" ".join(filter(None, (s.note, found.get(s.condition, ""))))[:ERROR_LENGTH])
+        for s in borne.stresses
+    )
+    return replace(borne, stresses=stresses)
