@@ -2,7 +2,17 @@
 
 from tuner.client import Client, Job, Result
 from tuner.errors import Status, TunerError, Violation
-from tuner.spec import Budget, Dataset, JobSpec, Measuring, Resources, Search, Split, Tuning
+from tuner.spec import (
+    Budget,
+    Dataset,
+    JobSpec,
+    Measuring,
+    Resources,
+    Search,
+    Split,
+    Tuning,
+    read_jobs,
+)
 
 __version__ = "0.1.0"
 
@@ -21,4 +31,5 @@ __all__ = [
     "TunerError",
     "Tuning",
     "Violation",
+    "read_jobs",
 ]

@@ -21,6 +21,7 @@ from tuner.spec.parts import (
 from tuner.spec.problems import spec_error
 from tuner.spec.search import Search
 from tuner.spec.space import Between, Choices, Fixed, Range
+from tuner.spec.study import read_jobs
 
 __all__ = [
     "Between",
@@ -42,5 +43,6 @@ __all__ = [
     "Split",
     "Tuning",
     "Worth",
+    "read_jobs",
     "spec_error",
 ]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from tuner import catalog
 from tuner.errors import Status, TunerError
+
+if TYPE_CHECKING:
+    from tuner.spec.job import JobSpec
+    from tuner.spec.search import Search
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -28,6 +33,17 @@ def read(path: Path) -> dict[str, Any]:
     return data
 
 
+def of_one_job(path: Path, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Returns what a file holds. Raises TunerError, INVALID_ARGUMENT, where it is several jobs."""
+    if "jobs" in data:
+        raise bad_file(
+            path,
+            "holds several jobs, and one is asked for; `tuner run`, `tuner submit` and `tuner "
+            "validate` take them all, and in Python `tuner.read_jobs(path)` gives a spec for each",
+        )
+    return data
+
+
 def beside(path: Path, named: str) -> str:
     """Returns where a relative path leads from the spec file's folder; "" where nowhere."""
     local = path.parent / named
@@ -44,6 +60,22 @@ def with_code_beside(path: Path, data: Mapping[str, Any]) -> dict[str, Any]:
     named = code.get("folder") if isinstance(code, dict) else code
     local = beside(path, named) if isinstance(named, str) else ""
     return {**data, "code": {"folder": local}} if local else dict(data)
+
+
+def with_paths_beside(path: Path, spec: JobSpec) -> JobSpec:
+    """Returns a spec with its data and the models it starts from found from the file's folder."""
+    kind = catalog.SOURCES[spec.dataset.source].path
+    if kind in ("file", "folder") and (local := beside(path, spec.dataset.path)):
+        dataset = spec.dataset.model_copy(update={"path": local})
+        spec = spec.model_copy(update={"dataset": dataset})
+    searches = tuple(_with_model_beside(path, search) for search in spec.searches)
+    return spec.model_copy(update={"searches": searches})
+
+
+def _with_model_beside(path: Path, search: Search) -> Search:
+    if search.model is None or not (local := beside(path, search.model.folder)):
+        return search
+    return search.model_copy(update={"model": search.model.model_copy(update={"folder": local})})
 
 
 def bad_file(path: Path, problem: str) -> TunerError:

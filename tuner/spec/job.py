@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -154,8 +155,9 @@ class JobSpec(Part):
     @model_validator(mode="after")
     def _check_conditions(self) -> Self:
         """Refuses what can't be done to a learner, or to this data."""
+        inputs = catalog.SOURCES[self.dataset.source].inputs
         if problems := check_conditions(
-            self.searches, self.baseline_search, self.robustness, self.dataset, self.task
+            self.searches, self.baseline_search, self.robustness, inputs, self.task
         ):
             raise Problems(problems)
         return self
@@ -278,23 +280,20 @@ class JobSpec(Part):
             own: As for `parse`.
 
         Raises:
-            TunerError: INVALID_ARGUMENT where it can't be read or isn't valid.
+            TunerError: INVALID_ARGUMENT where it can't be read or isn't valid, or holds
+                several jobs (see `tuner.spec.study`).
         """
         path = Path(path)
-        data = file.read(path)
-        spec = cls.parse(file.with_code_beside(path, data), own)
-        kind = catalog.SOURCES[spec.dataset.source].path
-        if kind in ("file", "folder") and (local := file.beside(path, spec.dataset.path)):
-            dataset = spec.dataset.model_copy(update={"path": local})
-            spec = spec.model_copy(update={"dataset": dataset})
-        searches = tuple(_with_model_beside(path, search) for search in spec.searches)
-        return spec.model_copy(update={"searches": searches})
+        return cls.beside(path, file.of_one_job(path, file.read(path)), own)
 
+    @classmethod
+    def beside(cls, path: Path, data: Mapping[str, Any], own: Own | None = None) -> JobSpec:
+        """Judges plain data; paths in it are relative to the folder of the file at `path`.
 
-def _with_model_beside(path: Path, search: Search) -> Search:
-    if search.model is None or not (local := file.beside(path, search.model.folder)):
-        return search
-    return search.model_copy(update={"model": search.model.model_copy(update={"folder": local})})
+        Raises:
+            TunerError: As `parse` does.
+        """
+        return file.with_paths_beside(path, cls.parse(file.with_code_beside(path, data), own))
 
 
 def _priced(worth: Worth) -> dict[str, Any]:
