@@ -17,6 +17,7 @@ from tuner.learners import registry as learners
 from tuner.learners.base import Learner
 from tuner.own_code import OwnCodeError
 from tuner.spec import Dataset, JobSpec
+from tuner.spec.conditions import check_conditions
 from tuner.spec.roots import is_below, is_url, problem_with_url
 
 
@@ -90,8 +91,9 @@ def refusals(spec: JobSpec, data: Data) -> dict[str, str]:
     """Returns, by search, why its learner can't learn from this data.
 
     Raises:
-        DataError: The data can't be divided as the spec says.
+        DataError: The data can't be divided as the spec says, or a condition can't be of it.
     """
+    _judge_conditions(spec, data)
     splits = Splits(data, spec.split, spec.seed)
     held = splits.train_size(spec.measuring.max_replicates)
     found = {}
@@ -113,6 +115,16 @@ def refusals(spec: JobSpec, data: Data) -> dict[str, str]:
         if problem:
             found[search.key] = f"{search.learner} can't learn from this data: {problem}"
     return found
+
+
+def _judge_conditions(spec: JobSpec, data: Data) -> None:
+    """Judges what the spec couldn't, where only the data tells whether it is images or a table."""
+    inputs: catalog.Inputs = "images" if data.x.ndim == 4 else "tables"
+    found = check_conditions(
+        spec.searches, spec.baseline_search, spec.robustness, inputs, spec.task
+    )
+    if found:
+        raise DataError("; ".join(f"{wrong.field}: {wrong.problem}" for wrong in found))
 
 
 def _problem(learner: Learner, data: Data) -> str | None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tuner import own_code
+from tuner import catalog, own_code
 from tuner.datasets.base import DataError
 from tuner.datasets.folder import unpack
 from tuner.learners import registry
@@ -91,7 +91,8 @@ def _judge(search: Search) -> None:
                 f"{search.learner} says other axes or hyperparameters of itself than the job does; "
                 "submit the job again with the code as it is"
             )
-    if is_own(search.metric) and (problem := _problem_with(search.metric)):
+    metric, _ = catalog.split_metric(search.metric)
+    if is_own(metric) and (problem := _problem_with(metric)):
         raise OwnCodeError(problem)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from tuner import catalog
 from tuner.errors import Violation
-from tuner.spec.dataset import Dataset
 from tuner.spec.parts import Robustness
 from tuner.spec.search import Search
 
@@ -28,7 +28,7 @@ def check_conditions(
     searches: Sequence[Search],
     baseline: Search | None,
     robustness: Robustness,
-    dataset: Dataset,
+    inputs: catalog.Inputs | Literal[""],
     task: catalog.Task,
 ) -> list[Violation]:
     """Returns what is wrong with the conditions of a job, each at the field that asks for it.
@@ -37,10 +37,9 @@ def check_conditions(
         searches: The job's searches.
         baseline: The baseline's, where it is none of them.
         robustness: The job's.
-        dataset: Its data set; what its examples are may be known only when it is read.
+        inputs: What examples are; empty where that is known only when the data is read.
         task: What is predicted.
     """
-    inputs = catalog.SOURCES[dataset.source].inputs
     found: list[Violation] = []
     for place, name in enumerate(robustness.conditions):
         problem = problem_with(catalog.Condition.parse(name), inputs, task)
@@ -62,7 +61,7 @@ def check_conditions(
 
 
 def problem_with(
-    condition: catalog.Condition, inputs: catalog.Inputs | str, task: catalog.Task
+    condition: catalog.Condition, inputs: catalog.Inputs | Literal[""], task: catalog.Task
 ) -> str:
     """Says why a condition can't be of such data, and what could be; "" where it can.
 
