@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tuner.curve import Curve, LearnerComparison
@@ -19,11 +19,19 @@ class Result:
         job: The job as the coordinator told it.
         curves: The returns curves by their searches' keys, the baseline's too.
         comparison: How its searches compare; None where no two can be compared.
+        robustness: By condition, "clean" first and then as `JobSpec.all_conditions` has them,
+            and by search, the curves under it: of each search's own metric, but of the same
+            test examples under all. Only searches that are measured under a condition are
+            there; empty where the job has none.
+        comparisons_under: By condition, "clean" among them, how the searches compare under
+            it on what the job is judged on. Only conditions under which two can be.
     """
 
     job: JobStatus
     curves: Mapping[str, Curve]
     comparison: LearnerComparison | None = None
+    robustness: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
+    comparisons_under: Mapping[str, LearnerComparison] = field(default_factory=dict)
 
     @property
     def state(self) -> JobState:
