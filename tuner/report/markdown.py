@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tuner.curve import Curve, CurveLevel, LearnerComparison
-from tuner.report import facts, naming, sentences
+from tuner.curve import Curve, CurveLevel
+from tuner.report import compared, facts, naming, robustness, sentences
 from tuner.report.advice import advice
+from tuner.report.cells import listed, table
 from tuner.report.objects import split_baselines
 from tuner.report.specs import spec_as_yaml
 
@@ -33,8 +34,7 @@ def markdown(result: Result) -> str:
         "",
         *_verdicts(searched),
     ]
-    if result.comparison is not None:
-        lines += ["", *_comparison(result.comparison, result.curves)]
+    lines += [*compared.learners(result), *compared.breaks(result)]
     for curve in searched:
         lines += ["", *section(curve)]
     for curve in baselines:
@@ -105,62 +105,7 @@ def _verdicts(curves: Sequence[Curve]) -> list[str]:
                 naming.seconds(sum(row.billed_device_seconds for row in curve.levels)),
             )
         )
-    return _table(("search", "verdict", "enough", "best score", "spent"), rows, "llrrr")
-
-
-def _comparison(comparison: LearnerComparison, curves: Mapping[str, Curve]) -> list[str]:
-    rows = []
-    for contender in comparison.contenders:
-        curve = curves.get(contender.search)
-        at = "–"
-        if curve is None or curve.axis:
-            at = naming.level(contender.level) + ("" if contender.shown else "?")
-        rows.append(
-            (
-                f"**{contender.search}**"
-                if contender.search == comparison.good_enough
-                else contender.search,
-                at,
-                naming.number(contender.score),
-                naming.seconds(contender.cost),
-            )
-        )
-    lines = [
-        "## Learners compared",
-        "",
-        f"**{comparison.reason}**",
-        "",
-        f"Each at its own sufficient level (with a question mark where that wasn't shown), on the "
-        f"same replicates. A difference below {comparison.margin:g} {comparison.metric} doesn't "
-        "matter.",
-        "",
-        *_table(("search", "level", comparison.metric, "cost of a fit"), rows, "lrrr"),
-        "",
-        *_differences(comparison),
-    ]
-    if any(d.practically_equal is not None for d in comparison.differences):
-        lines += ["", "*Equal* is a difference below the margin, *more* is one above it."]
-    if alike := sentences.alike(comparison):
-        lines += ["", " ".join(alike)]
-    return lines + _listed("Notes:", comparison.notes)
-
-
-def _differences(comparison: LearnerComparison) -> list[str]:
-    chances = ("chance of equal", "chance of more")
-    header = ("better", "worse", "difference", "interval", "replicates", *chances)
-    rows = (
-        (
-            d.better,
-            d.worse,
-            naming.number(d.estimate),
-            naming.interval(d.low, d.high, plus=True),
-            str(d.replicates),
-            naming.probability(d.practically_equal),
-            naming.probability(d.practically_better),
-        )
-        for d in comparison.differences
-    )
-    return _table(header, rows, "llrrrrr")
+    return table(("search", "verdict", "enough", "best score", "spent"), rows, "llrrr")
 
 
 def section(curve: Curve) -> list[str]:
@@ -174,6 +119,8 @@ def section(curve: Curve) -> list[str]:
         lines += [f"It stopped because: {curve.state_reason}", ""]
     lines += [f"Judged on {curve.metric}; {better} is better.", ""]
     lines += _levels(curve)
+    barred = [f"{curve.axis} {naming.level(r.level)}: {r.barred}" for r in curve.levels if r.barred]
+    lines += listed("Shown with ✗ and never chosen, for it breaks a limit of the job:", barred)
     if curve.unmeasured:
         skipped = naming.levels(curve.unmeasured)
         lines += ["", f"Never measured, and so never paid for: {curve.axis} {skipped}."]
@@ -183,15 +130,15 @@ def section(curve: Curve) -> list[str]:
     if said:
         lines += ["", f"**What capacity costs.** {said}"]
     missing = verdict.missing if verdict is not None else ()
-    lines += _listed("What is missing:", missing)
+    lines += listed("What is missing:", missing)
     if said := sentences.needed(curve.needed, reason=not missing):
         lines += ["", said]
-    lines += _listed("Notes:", curve.notes)
+    lines += listed("Notes:", curve.notes)
     settings = [(naming.level(row.level), naming.setting(row)) for row in curve.levels]
     settings = [(level, setting) for level, setting in settings if setting]
     if settings:
         lines += ["", "What was measured at each level, chosen by tuning there:", ""]
-        lines += _table((curve.axis or "level", "hyperparameters"), settings, "rl")
+        lines += table((curve.axis or "level", "hyperparameters"), settings, "rl")
     return lines
 
 
@@ -202,7 +149,7 @@ def _levels(curve: Curve) -> list[str]:
     axis = curve.axis or "level"
     measured = [
         (
-            naming.level(row.level),
+            _marked(row),
             naming.number(row.score),
             naming.interval(row.low, row.high),
             naming.number(row.gain.estimate, plus=True) if row.gain else "–",
@@ -230,12 +177,36 @@ def _levels(curve: Curve) -> list[str]:
     per = "device-hour" if unit == naming.DEVICE_SECONDS else unit or "cost"
     worths = ("chance", "forgoes at most", "least margin", "cost", f"gain per {per}")
     return [
-        *_table((axis, curve.metric, "interval", *gains, "replicates"), measured, "rrrrrrr"),
+        *table((axis, curve.metric, "interval", *gains, "replicates"), measured, "rrrrrrr"),
         "",
         "What each level is worth, and what it costs alone (× that of the level below):",
         "",
-        *_table((axis, *worths, "parameters"), worth, "rrrrrrr"),
+        *table((axis, *worths, "parameters"), worth, "rrrrrrr"),
+        *_footprints(curve),
     ]
+
+
+def _footprints(curve: Curve) -> list[str]:
+    """Returns what it takes to use the model of each level; nothing where it wasn't measured."""
+    rows = [
+        (
+            naming.level(row.level),
+            naming.milliseconds(row.latency_ms),
+            naming.milliseconds(row.batch_latency_ms),
+            naming.megabytes(row.model_bytes),
+            row.barred or "–",
+        )
+        for row in curve.levels
+    ]
+    if all(cell == "–" for row in rows for cell in row[1:]):
+        return []
+    header = (curve.axis or "level", "ms, 1 example", "ms, 256 examples", "MB", "breaks a limit")
+    return ["", "What it takes to use the model:", "", *table(header, rows, "rrrrl")]
+
+
+def _marked(row: CurveLevel) -> str:
+    """Returns a level; struck out by a mark where it breaks a limit."""
+    return naming.level(row.level) + (" ✗" if row.barred else "")
 
 
 def _cost(curve: Curve, row: CurveLevel) -> str:
@@ -260,34 +231,15 @@ def _baseline(curve: Curve) -> list[str]:
 
 
 def _bill(result: Result, curves: Sequence[Curve]) -> list[str]:
+    apart = [robustness.spent(curve) for curve in curves]
     rows = [
-        (curve.search, naming.seconds(sum(row.billed_device_seconds for row in curve.levels)))
-        for curve in curves
+        (
+            curve.search,
+            naming.seconds(sum(row.billed_device_seconds for row in curve.levels)),
+            naming.seconds(of_it) if of_it else "–",
+        )
+        for curve, of_it in zip(curves, apart, strict=True)
     ]
-    rows.append(("**whole job**", f"**{naming.seconds(result.spent_device_seconds)}**"))
-    return _table(("search", "device time"), rows, "lr")
-
-
-def _listed(heading: str, entries: Sequence[str]) -> list[str]:
-    return ["", heading, "", *(f"- {entry}" for entry in entries)] if entries else []
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], sides: str) -> list[str]:
-    """Returns a table without the columns of which nothing is known.
-
-    Args:
-        header: A name a column.
-        rows: A cell a column; a dash where there is nothing.
-        sides: A letter a column: l, or r where numbers stand one below another.
-    """
-    whole = list(rows)
-    known = [i for i in range(len(header)) if any(row[i] != "–" for row in whole)]
-    return [
-        _row([header[i] for i in known]),
-        _row(["---:" if sides[i] == "r" else "---" for i in known]),
-        *(_row([row[i] for i in known]) for row in whole),
-    ]
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+    total = f"**{naming.seconds(sum(apart))}**" if any(apart) else "–"
+    rows.append(("**whole job**", f"**{naming.seconds(result.spent_device_seconds)}**", total))
+    return table(("search", "device time", "of it for conditions and footprints"), rows, "lrr")

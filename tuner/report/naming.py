@@ -32,6 +32,18 @@ def levels(values: Iterable[float]) -> str:
     return ", ".join(map(level, values))
 
 
+def level_choice(values: Iterable[float]) -> str:
+    """Returns levels of which one it is: "4, 8 or 16"; empty for none."""
+    *most, last = [*map(level, values)] or [""]
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def conjoined(names: Iterable[str]) -> str:
+    """Returns "a", "a and b", "a, b and c"."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 def number(value: float | None, digits: int = 4, plus: bool = False) -> str:
     """Returns a score or a gain; a dash where there is none, ∞ where it isn't bounded."""
     if value is None or math.isnan(value):
@@ -98,6 +110,23 @@ def rounded(value: float | None, plus: bool = False) -> str:
     return f"{value:{'+' if plus else ''}{',.0f' if abs(value) >= 100 else '.3g'}}"
 
 
+def times(ratio: float | None) -> str:
+    """Returns how many times as much it is: "×1", "×1.4", "×1,234"; a dash where unknown."""
+    if ratio is None or not math.isfinite(ratio):
+        return "–"
+    return f"×{ratio:,.0f}" if ratio >= 9.95 else f"×{ratio:.1f}".removesuffix(".0")
+
+
+def milliseconds(value: float | None) -> str:
+    """Returns a time with three digits that count, in milliseconds; a dash for none."""
+    return "–" if value is None or not math.isfinite(value) else f"{value:.3g}"
+
+
+def megabytes(value: float | None) -> str:
+    """Returns bytes in megabytes of a million, three digits that count; a dash for none."""
+    return "–" if value is None else f"{value / 1e6:.3g}"
+
+
 def probability(value: float | None) -> str:
     """Returns a chance with two digits and no nought before the point, as journals have it."""
     if value is None:
@@ -132,8 +161,12 @@ def title(curve: Curve) -> str:
 
 
 def best(curve: Curve) -> CurveLevel | None:
-    """Returns the level with the best score, the smaller one of equals; None without scores."""
+    """Returns the level with the best score, the smaller one of equals; None without scores.
+
+    What breaks a limit is passed over, unless all levels do.
+    """
     scored = [row for row in curve.levels if row.score is not None]
+    scored = [row for row in scored if not row.barred] or scored
     sign = 1 if curve.direction == "minimize" else -1
     return min(scored, key=lambda row: (sign * (row.score or 0.0), row.level), default=None)
 
@@ -165,4 +198,10 @@ def sufficient(curve: Curve) -> str:
         return "–"
     if verdict.level is not None:
         return level(verdict.level)
-    return f"one of {levels(verdict.not_excluded)}" if verdict.not_excluded else "–"
+    match verdict.not_excluded:
+        case ():
+            return "–"
+        case (only,):
+            return f"{level(only)}?"
+        case several:
+            return f"one of {levels(several)}"

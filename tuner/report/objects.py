@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,9 @@ from tuner.curve import (
 from tuner.record import Comparison
 from tuner.report.facts import facts_to_dict
 from tuner.report.naming import dataset_name, level
+from tuner.report.plain import finite, whole
+from tuner.report.ranking import rank, ranking_to_dict
+from tuner.report.robustness import robustness_to_dict
 
 if TYPE_CHECKING:
     from tuner.client.result import Result
@@ -47,6 +49,8 @@ def to_dict(result: Result) -> dict[str, Any]:
         "searches": [curve_to_dict(curve) for curve in searched],
         "baseline": curve_to_dict(baselines[0]) if baselines else None,
         "comparison": comparison_to_dict(result.comparison),
+        "ranking": ranking_to_dict(rank(result)),
+        "robustness": robustness_to_dict(result),
         "spent_device_seconds": result.spent_device_seconds,
         "create_time": job.create_time.isoformat() if job.create_time else None,
         "start_time": job.start_time.isoformat() if job.start_time else None,
@@ -211,16 +215,6 @@ def comparison_to_dict(comparison: LearnerComparison | None) -> dict[str, Any] |
     }
 
 
-def whole(value: float) -> float:
-    """Returns a level as JSON is to show it: a whole number as such."""
-    return int(value) if value == int(value) else value
-
-
-def finite(number: float | None) -> float | None:
-    """Returns the number; None where it is infinite, which JSON can't say."""
-    return number if number is not None and math.isfinite(number) else None
-
-
 def _step(step: CostStep | None) -> dict[str, Any] | None:
     if step is None:
         return None
@@ -266,6 +260,11 @@ def _level(row: CurveLevel) -> dict[str, Any]:
         "forgone": finite(row.forgone),
         "cost_device_seconds": finite(row.standalone_device_seconds),
         "billed_device_seconds": finite(row.billed_device_seconds),
+        "robustness_device_seconds": finite(row.robustness_device_seconds),
         "parameters": row.parameters,
+        "latency_ms": finite(row.latency_ms),
+        "batch_latency_ms": finite(row.batch_latency_ms),
+        "model_bytes": finite(row.model_bytes),
+        "barred": row.barred,
         "hyperparameters": dict(row.setting),
     }

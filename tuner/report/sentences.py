@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 from tuner.curve import CostStep, CostTrend, Curve, LearnerComparison, Needed
 from tuner.report import naming
@@ -103,9 +102,8 @@ def needed(what: Needed, reason: bool = True) -> str:
 
 def alike(comparison: LearnerComparison) -> list[str]:
     """Returns a sentence for every group of searches that can't be told apart."""
-    return [f"{_and(group)} can't be told apart." for group in comparison.groups if len(group) > 1]
-
-
-def _and(names: Iterable[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
+    return [
+        f"{naming.conjoined(group)} can't be told apart."
+        for group in comparison.groups
+        if len(group) > 1
+    ]
