@@ -254,6 +254,12 @@ class _Attempt:
             broker.close()
             if self._halt.event.is_set():
                 broker.kill_workers()
+            elif planner.broken_off:
+                self._narrator.say(
+                    "the time is over; slots that are still busy are ended, which Ray reports "
+                    "as errors"
+                )
+                broker.kill_busy_workers()
             elif planner.runs_ahead:
                 self._narrator.say(
                     "all that was asked for is there; slots that still run ahead are ended, "

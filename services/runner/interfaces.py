@@ -25,6 +25,14 @@ class Packets(SurplusPackets, Protocol):
         """Returns the reports since the last call."""
         ...
 
+    def load(self) -> tuple[int, int]:
+        """Returns how many slots are busy, and how many packets wait."""
+        ...
+
+    def close(self) -> None:
+        """Hands out no more packets; slots that ask for more end."""
+        ...
+
 
 class Ledger(Protocol):
     """The coordinator as the planner sees it."""

@@ -28,6 +28,11 @@ COLLECT_SECONDS = 0.5
 MAX_LOSSES = 3
 """Workers that a packet may take with it before it is called CRASHED itself."""
 
+GRACE_SECONDS = 3.0
+"""How long packets in flight are waited for once the job's time is over."""
+
+OVER = "the job's time was over before it was done"
+"""Why a packet in flight was ended."""
 
 UNWANTED = "the job ended before any step asked for it"
 """Why a packet that ran ahead was ended."""
@@ -76,6 +81,7 @@ class Planner:
         self._refusals = refusals
         self._start = time.monotonic() - elapsed_seconds
         self._billed = billed_device_seconds
+        self._broken_off = False
         self._losses: dict[str, int] = {}
         self._policies = {s.key: Climb(spec, s.key) for s in spec.all_searches()}
         self._records = {key: SearchRecord(job, key) for key in self._policies}
@@ -97,6 +103,11 @@ class Planner:
         """Whether anything runs, or waits to run, that no step has asked for."""
         return self._surplus.running
 
+    @property
+    def broken_off(self) -> bool:
+        """Whether packets in flight were given up, for the job's time was over."""
+        return self._broken_off
+
     def run(self, stop: threading.Event, node_alive: Callable[[str], bool]) -> None:
         """Goes on until every search has concluded or it is told to stop.
 
@@ -111,6 +122,9 @@ class Planner:
             self._ledger.add(self._claim(key, record), [])
             self._offer(key, record)
         while not stop.is_set():
+            if any(self._owed.values()) and self._overdue():
+                self._break_off(stop, node_alive)
+                return
             for key, record in self._records.items():
                 if not self._owed[key] and not record.concluded:
                     self._advance(key, record)
@@ -139,6 +153,33 @@ class Planner:
             decided = policy.next_step(record)
             assert decided is not None  # a search that has concluded isn't advanced
             step = decided
+        self._take_step(key, record, step)
+
+    def _break_off(self, stop: threading.Event, node_alive: Callable[[str], bool]) -> None:
+        """Ends every search with what is known: what is in flight gets a short grace.
+
+        Nothing more is begun. What isn't there by then is never measured: whoever runs the
+        slots ends those that are busy.
+        """
+        self._packets.close()
+        end = time.monotonic() + GRACE_SECONDS
+        while not stop.is_set() and (left := end - time.monotonic()) > 0:
+            busy, _ = self._packets.load()
+            for report in self._packets.collect(min(left, COLLECT_SECONDS) if busy else 0.0):
+                self._take_in(report, node_alive)
+            if not busy:
+                break
+        if stop.is_set():
+            return
+        self._broken_off = any(self._owed.values())
+        reason = self._out_of_budget()
+        for key, record in self._records.items():
+            if not record.concluded:
+                step = self._policies[key].conclude(record, Conclusion.BUDGET, reason)
+                self._take_step(key, record, step)
+
+    def _take_step(self, key: str, record: SearchRecord, step: PlanStep) -> None:
+        """Commits a step and offers its packets."""
         # A step is durable only after all that it was decided on.
         self._ledger.flush()
         self._ledger.commit(step)
@@ -176,10 +217,14 @@ class Planner:
         budget = self._spec.budget
         if budget.device_hours is not None and self._billed >= 3600 * budget.device_hours:
             return f"the budget of {budget.device_hours:g} device-hours is spent"
-        hours = (time.monotonic() - self._start) / 3600
-        if budget.wall_clock_hours is not None and hours >= budget.wall_clock_hours:
+        if budget.wall_clock_hours is not None and self._overdue():
             return f"the budget of {budget.wall_clock_hours:g} hours is over"
         return ""
+
+    def _overdue(self) -> bool:
+        """Tells whether the job's time is over."""
+        hours = self._spec.budget.wall_clock_hours
+        return hours is not None and time.monotonic() - self._start >= 3600 * hours
 
     def _take_in(self, report: Report, node_alive: Callable[[str], bool]) -> None:
         """Records a try at a packet and, where it brought them, its measurements."""
@@ -187,11 +232,13 @@ class Planner:
         if self._surplus.owns(task.packet.id):
             self._take_in_surplus(report)
             return
-        self._billed += report.billed_device_seconds
-        measurements = report.measurements
-        if report.outcome is PacketOutcome.LOST:
-            measurements = self._judge_loss(report, node_alive)
         record = self._records[task.search]
+        measurements = report.measurements
+        if report.outcome is PacketOutcome.LOST and record.concluded:
+            report = self._ended(report, OVER)
+        elif report.outcome is PacketOutcome.LOST:
+            measurements = self._judge_loss(report, node_alive)
+        self._billed += report.billed_device_seconds
         for m in measurements:
             record.measurements.setdefault(m.id, m)
             self._owed[task.search].discard(m.id)
@@ -205,10 +252,7 @@ class Planner:
         record = self._records[key]
         self._surplus.take_in(report, record)
         if report.outcome is PacketOutcome.LOST and self.done:
-            # Ended by us, for nobody waits for it; it had its slot until then.
-            held = (report.end_time - report.start_time).total_seconds()
-            share = device_share(self._spec.resources.cpus, self._spec.resources.gpus)
-            report = replace(report, billed_device_seconds=held * share, error=UNWANTED)
+            report = self._ended(report, UNWANTED)
         self._billed += report.billed_device_seconds
         claimed = self._claim(key, record)
         kept = self._surplus.kept(report.measurements)
@@ -217,6 +261,12 @@ class Planner:
         self._narrator.report(report, report.measurements)
         # A step may have waited for what it didn't bring.
         self._offer(key, record)
+
+    def _ended(self, report: Report, why: str) -> Report:
+        """Bills what was ended by us, for nobody waits for it: it had its slot until then."""
+        held = (report.end_time - report.start_time).total_seconds()
+        share = device_share(self._spec.resources.cpus, self._spec.resources.gpus)
+        return replace(report, billed_device_seconds=held * share, error=why)
 
     def _keep(self, report: Report, rows: Sequence[Measurement]) -> None:
         """Hands on the predictions of the rows that are recorded, and of no others."""

@@ -4,14 +4,16 @@ import io
 import random
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.runner import planner as planning
 from services.runner.narration import Narrator
-from services.runner.planner import MAX_LOSSES, Planner
+from services.runner.planner import MAX_LOSSES, OVER, Planner
 from tests.search.bench import JOB, Table, climb
 from tuner.record import (
     Conclusion,
@@ -219,6 +221,120 @@ def test_a_spent_budget_concludes_every_search_and_says_so():
     assert {s.conclusion for s in ends} == {Conclusion.BUDGET}
     assert len(ends) == 2
     assert "device-hours" in ends[0].decision
+
+
+class Hanging(Workers):
+    """Workers of whom some never answer. Time passes only where nobody has an answer."""
+
+    def __init__(self, table: Table, coordinator: Coordinator, stuck: set[str], monkeypatch):
+        super().__init__(table, coordinator, seed=1)
+        self.stuck = stuck
+        self.now = 0.0
+        self.closed = False
+        monkeypatch.setattr(planning, "time", SimpleNamespace(monotonic=lambda: self.now))
+
+    def collect(self, patience: float) -> list[Report]:
+        hanging = [task for task in self.waiting if task.packet.id in self.stuck]
+        self.waiting = [task for task in self.waiting if task not in hanging]
+        reports = super().collect(patience)
+        self.waiting += hanging
+        self.now += 0.0 if reports else patience
+        return reports
+
+    def load(self) -> tuple[int, int]:
+        return len(self.waiting), 0
+
+    def close(self) -> None:
+        self.closed = True
+
+
+HOUR = {"budget": {"wall_clock_hours": 1}, "tuning": {"trials": 1}}
+
+
+def test_when_the_time_is_over_all_searches_end_with_what_is_known_whatever_is_in_flight(
+    monkeypatch,
+):
+    spec = job(**HOUR)
+    coordinator = Coordinator()
+    stuck = {"simulated/depth:1:3", "simulated/trees:1:1"}
+    workers = Hanging(Table(spec, truth, 0.003), coordinator, stuck, monkeypatch)
+    late = planner(spec, coordinator, workers)
+    late.run(threading.Event(), lambda _: True)
+    coordinator.flush()
+    assert late.done
+    assert late.broken_off
+    assert workers.closed
+    assert 3600 <= workers.now <= 3600 + planning.GRACE_SECONDS + planning.COLLECT_SECONDS
+    ends = {s.search: s.conclusion for s in coordinator.steps if s.conclusion}
+    assert ends == {
+        "simulated/depth": Conclusion.BUDGET,
+        "simulated/trees": Conclusion.BUDGET,
+    }
+    assert "1 hours is over" in coordinator.steps[-1].decision
+    promised = {p.id for s in coordinator.steps for p in s.packets}
+    assert {m.packet for m in coordinator.measurements.values()} == promised - stuck
+
+    # What was in flight is told and billed, and not tried again.
+    begun = NOW - timedelta(seconds=7)
+    lost = [
+        Report(task, (), "node", "cpu", begun, NOW, 0.0, PacketOutcome.LOST, "killed")
+        for task in workers.waiting
+    ]
+    workers.collect = lambda _: lost
+    workers.retry = None
+    late.drain(lambda _: True)
+    tries = {a.packet: a for a in coordinator.attempts if a.outcome is PacketOutcome.LOST}
+    assert tries.keys() == stuck
+    assert {(a.billed_device_seconds, a.error) for a in tries.values()} == {(7.0, OVER)}
+
+
+def test_what_comes_within_the_grace_is_recorded(monkeypatch):
+    spec = job(**HOUR)
+    coordinator = Coordinator()
+    workers = Hanging(Table(spec, truth, 0.003), coordinator, {"simulated/depth:1:3"}, monkeypatch)
+    close = workers.close
+
+    def close_and_let_go() -> None:
+        close()
+        workers.stuck = set()
+
+    workers.close = close_and_let_go
+    late = planner(spec, coordinator, workers)
+    late.run(threading.Event(), lambda _: True)
+    coordinator.flush()
+    assert late.done
+    assert not late.broken_off
+    assert "simulated/depth:1:3" in {m.packet for m in coordinator.measurements.values()}
+    assert {s.search for s in coordinator.steps if s.conclusion is Conclusion.BUDGET} == {
+        "simulated/depth"
+    }
+
+
+def test_a_record_that_the_clock_ended_is_replayed_as_it_is(monkeypatch):
+    spec = job(**HOUR)
+    coordinator = Coordinator()
+    table = Table(spec, truth, 0.003)
+    workers = Hanging(table, coordinator, {"simulated/depth:1:3"}, monkeypatch)
+    run(spec, coordinator, workers)
+    coordinator.flush()
+    steps, rows = list(coordinator.steps), dict(coordinator.measurements)
+    again = planner(spec, coordinator, Workers(table, coordinator, seed=2), elapsed_seconds=3610)
+    again.run(threading.Event(), lambda _: True)
+    coordinator.flush()
+    assert again.done
+    assert not again.broken_off
+    assert coordinator.steps == steps
+    assert coordinator.measurements == rows
+
+
+def test_nothing_is_begun_once_the_time_is_over():
+    spec = job(**HOUR)
+    coordinator = Coordinator()
+    workers = Workers(Table(spec, truth, 0.003), coordinator, seed=1)
+    late = planner(spec, coordinator, workers, elapsed_seconds=3600)
+    late.run(threading.Event(), lambda _: True)
+    assert late.done
+    assert {(s.conclusion, s.packets) for s in coordinator.steps} == {(Conclusion.BUDGET, ())}
 
 
 def test_a_search_whose_learner_refuses_the_data_fails_alone():
