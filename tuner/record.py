@@ -19,6 +19,9 @@ from tuner.catalog import Value
 Setting = tuple[tuple[str, Value], ...]
 """Hyperparameters without the level: pairs of name and value, sorted by name."""
 
+FOOTPRINT = "footprint"
+"""Stands for a condition in a `Stress` where a model's latency or size couldn't be measured."""
+
 
 class Phase(StrEnum):
     """What a measurement is for. Never mixed.
@@ -239,7 +242,7 @@ class Stress:
     """What came of a measurement under one condition. Its scores are among the measurement's.
 
     Attributes:
-        condition: The condition, such as "pgd:0.1".
+        condition: The condition, such as "pgd:0.1", or FOOTPRINT.
         outcome: How it ended; where not COMPLETED, the measurement has no score under it.
         examples: Test examples that it was measured on.
         device_seconds: What it cost, a further fit included where it took one.

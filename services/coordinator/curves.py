@@ -18,9 +18,9 @@ from typing import TypeVar
 import structlog
 
 from services.coordinator.artifacts import Artifacts
+from services.coordinator.asked import Other
 from services.coordinator.rescoring import (
     LackingError,
-    Other,
     by_example,
     chosen_rows,
     over_examples,
@@ -90,9 +90,9 @@ def _compute_other(
     sequence: int,
 ) -> Curve:
     rows = chosen_rows(question, measurements)
-    if other.metric not in ("", question.metric):
-        rows = rescored(rows, other.metric, artifacts, truth)
     asked = other.question(question)
+    if other.predicted(question):
+        rows = rescored(rows, asked.metric, artifacts, truth)
     if other.examples:
         winners = [row for row in rows if row.phase is Phase.MEASURING]
         values, groups = by_example(winners, asked.metric, artifacts, truth)
@@ -142,6 +142,8 @@ class Curves:
             TunerError: FAILED_PRECONDITION where predictions that another metric needs
                 aren't there.
         """
+        if other is not None and other.nothing_else(job.spec.question(key)):
+            other = None
         version = returns.ANALYSIS_VERSION
         wanted = (job.name, key, job.last_sequence, version, other)
         if wanted in self._kept:
@@ -161,7 +163,7 @@ class Curves:
                 raise TunerError(
                     Status.FAILED_PRECONDITION,
                     "PREDICTIONS_MISSING",
-                    f"{key} can't be scored by {other.metric or question.metric}: {error}",
+                    f"{key} can't be scored by {other.metric_of(question)}: {error}",
                 ) from error
         _keep(self._kept, (job.name, key, job.last_sequence, version, other), curve)
         return curve
@@ -171,7 +173,8 @@ class Curves:
 
         Args:
             job: The job.
-            metric: What they are compared on; one of the catalog's.
+            metric: What they are compared on: the catalog's or a search's, or one of those under
+                a condition.
             rope: Whether to tell the chance that two differ by less than the margin.
 
         Returns:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -24,44 +24,6 @@ Values = npt.NDArray[np.float64]
 
 class LackingError(Exception):
     """Predictions that would be needed aren't there; the message says which and why."""
-
-
-@dataclass(frozen=True)
-class Other:
-    """What a curve is asked for instead of what its search asked.
-
-    Attributes:
-        metric: What its levels are scored on; empty for the search's own.
-        margin: The least gain per doubling that is worth having; None for the job's own.
-        examples: Whether the verdict has to survive other test examples, too.
-    """
-
-    metric: str
-    margin: float | None = None
-    examples: bool = False
-
-    def question(self, own: Question) -> Question:
-        """Returns the search's question with these in place of its own, and of its price."""
-        if self.metric in ("", own.metric) and self.margin is None:
-            return own
-        known = catalog.METRICS.get(self.metric)
-        return replace(
-            own,
-            metric=self.metric or own.metric,
-            direction=known.direction if known else own.direction,
-            margin=own.margin if self.margin is None else self.margin,
-            price=0.0,
-            costs=(),
-        )
-
-    def note(self, own: Question) -> str:
-        """Returns what has to be known of a curve under another metric; "" where it is its own."""
-        if self.metric in ("", own.metric):
-            return ""
-        return (
-            f"scores are {self.metric}, taken again from stored predictions; hyperparameters are "
-            f"those chosen under {own.metric}, and the search climbed and stopped by that"
-        )
 
 
 def chosen_rows(own: Question, measurements: Iterable[Measurement]) -> list[Measurement]:

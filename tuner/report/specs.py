@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from tuner.catalog import METRICS, SOURCES
+from tuner.catalog import SOURCES, metric_named
 from tuner.report.naming import dataset_name
 from tuner.spec import Dataset, JobSpec, Search
 
@@ -42,8 +42,10 @@ def _dataset(dataset: Dataset) -> str | dict[str, Any]:
 def _search(search: Search) -> dict[str, Any]:
     """Returns a search with what it was judged on said outright."""
     data = search.model_dump(mode="json", exclude={"direction", "entry", "key", "model", "space"})
-    if search.metric not in METRICS:
+    if metric_named(search.metric) is None:
         data["direction"] = search.direction  # nobody else knows
+    if not search.conditions:
+        del data["conditions"]
     short = search.learner.rpartition(":")[2]
     if search.key != (f"{short}/{search.axis}" if search.axis else short):
         data["key"] = search.key

@@ -45,8 +45,10 @@ def compare_record(
         KeyError: No search asks for the metric, and the catalog has none such.
         ValueError: As `tuner.returns.curve` does.
     """
-    asked = {q.metric: q.direction for q in questions}
-    direction = asked.get(metric) or catalog.METRICS[metric].direction
+    # A condition turns no metric round.
+    asked = {catalog.split_metric(q.metric)[0]: q.direction for q in questions}
+    named, _ = catalog.split_metric(metric)
+    direction = asked.get(named) or catalog.METRICS[named].direction
     rows = list(measurements)
     entries = []
     for question in questions:

@@ -16,7 +16,7 @@ from tuner.datasets.dividing import stratified_order
 from tuner.learners import samples
 from tuner.learners.base import Device, Learner, Model, Result
 from tuner.learners.fits import describe, outcome_of
-from tuner.record import Footprint, Member, Outcome, Packet, Phase, Stress, seed_of
+from tuner.record import FOOTPRINT, Footprint, Member, Outcome, Packet, Phase, Stress, seed_of
 from tuner.robustness import registry
 from tuner.robustness.base import Victim
 from tuner.scoring import DivergedError
@@ -26,9 +26,6 @@ from tuner.trials.work import Bearing, SlotConfig, Task
 
 ERROR_LENGTH = 500
 """Most characters of a condition's failure, or of its note, that are recorded."""
-
-FOOTPRINT = "footprint"
-"""Stands for a condition where a model's latency or size couldn't be measured."""
 
 
 @dataclass(frozen=True)

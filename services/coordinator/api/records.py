@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TypeVar
@@ -12,16 +11,13 @@ from google.protobuf.message import Message
 
 from services.coordinator.api.interceptor import Context
 from services.coordinator.api.portions import portions
+from services.coordinator.asked import Other, compared_metric, other_question
 from services.coordinator.core import Core
 from services.coordinator.curves import Curves
-from services.coordinator.rescoring import Other
 from services.coordinator.store.rows import JobRow
-from tuner.catalog import METRICS
 from tuner.errors import invalid
 from tuner.jobs import Trial
 from tuner.record import Measurement, Phase, Setting
-from tuner.spec import JobSpec
-from tuner.spec.search import known_metric
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.comparison import comparison_to_wire
 from tuner.wire.curve import curve_to_wire
@@ -106,10 +102,11 @@ class RecordCalls:
     ) -> pb.ListCurvesResponse:
         """Answers ListCurves: every search's in the spec's order, the baseline's last."""
         job = await self._job(request.parent, "")
-        other = _other(job.spec, request)
+        margin = request.margin if request.HasField("margin") else None
+        other = other_question(job.spec, request.metric, margin, request.examples)
         asked = (request.metric, str(other))
         start = _position(request.page_token, "curves", request.parent, *asked)
-        keys = [search.key for search in job.spec.all_searches()]
+        keys = (other or Other("")).searches(job.spec)
         chosen = keys[start : start + page_size(request.page_size)]
         curves = await asyncio.gather(*(self._curves.curve(job, key, other) for key in chosen))
         page = _page(map(curve_to_wire, curves), request.page_size)
@@ -126,12 +123,7 @@ class RecordCalls:
     ) -> pb.CompareSearchesResponse:
         """Answers CompareSearches; without a comparison while there are no two to compare."""
         job = await self._job(request.parent, "")
-        try:
-            metric = known_metric(request.metric) or job.spec.metric or job.spec.searches[0].metric
-        except ValueError as error:
-            raise invalid("metric", str(error)) from error
-        if metric not in METRICS and metric not in job.spec.own_metrics:
-            raise invalid("metric", f"{metric!r} is no metric of the job's; no search asks for it")
+        metric = compared_metric(job.spec, request.metric)
         comparison = await self._curves.comparison(job, metric, request.rope)
         return pb.CompareSearchesResponse(
             comparison=None if comparison is None else comparison_to_wire(comparison)
@@ -143,35 +135,6 @@ class RecordCalls:
         if search and search not in keys:
             raise invalid("search", f"{search!r} is no search of the job; it has {', '.join(keys)}")
         return job
-
-
-def _other(spec: JobSpec, request: pb.ListCurvesRequest) -> Other | None:
-    """Returns what the curves are asked for instead of what the job asks; None for that.
-
-    Raises:
-        TunerError: INVALID_ARGUMENT where there is no such metric of the job's task, or
-            the margin is none.
-    """
-    margin = request.margin if request.HasField("margin") else None
-    if not (request.metric or request.examples) and margin is None:
-        return None
-    able = [name for name, known in METRICS.items() if known.task == spec.task]
-    if request.metric and request.metric not in able:
-        problem = f"{request.metric[:100]!r} is no score of a {spec.task}; {', '.join(able)} are"
-        raise invalid("metric", problem)
-    if margin is not None and not (0 < margin < math.inf):
-        raise invalid("margin", f"{margin} can't be a margin; give a number above 0")
-    own = {search.metric for search in spec.all_searches()}
-    if request.examples and not request.metric and not own <= METRICS.keys():
-        problem = f"is missing, and the job's own isn't taken by example; {', '.join(able)} are"
-        raise invalid("metric", problem)
-    if request.metric and margin is None and spec.worth is not None:
-        problem = (
-            "is missing, and the job is judged at a price in units of its own metric; give the "
-            f"least gain in {request.metric} per doubling that is worth having"
-        )
-        raise invalid("margin", problem)
-    return Other(request.metric, margin, request.examples)
 
 
 def _position(token: str, *request: str) -> int:
