@@ -85,7 +85,11 @@ def get_curves(
     job: JobArgument,
     metric: Annotated[
         str,
-        typer.Option("--metric", help="Score anew under this metric, from stored predictions."),
+        typer.Option(
+            "--metric",
+            help="Score anew under this metric, from stored predictions; or under a condition as "
+            "measured: error@pgd:0.1, @pgd:0.1 for each search's own metric, @clean.",
+        ),
     ] = "",
     margin: Annotated[
         float | None,
@@ -99,7 +103,9 @@ def get_curves(
     examples: Annotated[
         bool,
         typer.Option(
-            "--examples", help="Take the verdict over other test examples, too, not seeds alone."
+            "--examples",
+            help="Take the verdict over other test examples, too, not seeds alone; not under a "
+            "condition.",
         ),
     ] = False,
     output: Output = Format.TABLE,
@@ -107,18 +113,17 @@ def get_curves(
     address: Address = None,
 ) -> None:
     """Show the returns curves of a job: levels, scores, gains, costs, verdicts."""
-    import dataclasses
-
     from tuner.cli.output import emit_list
+    from tuner.client.result import Result
     from tuner.report import curve_to_dict, table
 
     with connect(ctx, address, namespace) as client:
         found = client.get_job(job)
-        result = found.snapshot()
         if metric or margin is not None or examples:
             # How searches compare is said of the job's own question alone.
-            curves = found.curves(metric, margin, examples)
-            result = dataclasses.replace(result, curves=curves, comparison=None)
+            result = Result(found.status, found.curves(metric, margin, examples))
+        else:
+            result = found.snapshot()
     order = [s.key for s in result.job.spec.all_searches()]
     rows = [curve_to_dict(result.curves[key]) for key in order if key in result.curves]
     by_level = [{"key": row["key"], **level} for row in rows for level in row["levels"]]

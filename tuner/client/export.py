@@ -14,7 +14,7 @@ from tuner.errors import Status, TunerError, invalid
 from tuner.jobs import JobState, JobStatus
 from tuner.report import naming
 from tuner.report.card import card
-from tuner.spec import Budget, JobSpec, Refit
+from tuner.spec import Budget, JobSpec, Limits, Refit, Robustness
 
 if TYPE_CHECKING:
     from tuner.client.job import Job
@@ -59,11 +59,15 @@ class Choice:
             data_digest=_digest(chosen),
         )
         search = chosen.spec.search(self.curve.search)
+        # A refit is not measured: neither under conditions nor against limits.
+        search = search.model_copy(update={"conditions": ()})
         changes = {
             "name": f"export of {chosen.id}"[:100],
             "searches": (search,),
             "baseline": None,
             "budget": Budget(),
+            "robustness": Robustness(),
+            "limits": Limits(),
             "refit": refit,
         }
         return chosen.spec.model_copy(update=changes)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tuner.client.files import JobFiles
+from tuner.client.gathering import gathered
 from tuner.client.paging import paged
 from tuner.client.result import Result
 from tuner.client.transport import Backoff, Transport
@@ -98,12 +99,12 @@ class Job(JobFiles):
     def result(self, timeout: float | None = None) -> Result:
         """Waits for the job to end and returns what it found. Raises as `wait` does."""
         self.wait(timeout)
-        return self._found()
+        return gathered(self)
 
     def snapshot(self) -> Result:
         """Returns what the job has found so far, without waiting."""
         self.refresh()
-        return self._found()
+        return gathered(self)
 
     def curves(
         self, metric: str = "", margin: float | None = None, examples: bool = False
@@ -112,14 +113,17 @@ class Job(JobFiles):
 
         Args:
             metric: Take every score again under this metric of the catalog, from stored
-                predictions. Hyperparameters stay those chosen under the job's own.
+                predictions; or under a condition as measured, "error@pgd:0.1", of the
+                searches that have it ("@pgd:0.1" of each one's own metric, "@clean" of the
+                same examples undisturbed). Hyperparameters stay those chosen under the
+                job's own.
             margin: The least gain per doubling that is worth having, in the metric's
                 units; the job's own where omitted.
             examples: Whether the verdict has to survive other test examples, too, and not
-                only other seeds.
+                only other seeds. Not under a condition.
 
         Raises:
-            TunerError: INVALID_ARGUMENT where there is no such metric;
+            TunerError: INVALID_ARGUMENT where there is no such metric or condition;
                 FAILED_PRECONDITION where predictions are missing.
         """
         stub = self._transport.stub
@@ -143,7 +147,7 @@ class Job(JobFiles):
 
         Args:
             metric: What they are compared on; what the job is judged on where
-                omitted, else its first search.
+                omitted, else its first search. May be under a condition, as in `curves`.
             rope: Also tell the chance that two differ by less than the margin
                 (region of practical equivalence).
 
@@ -151,7 +155,7 @@ class Job(JobFiles):
             The comparison; None while there are no two searches to compare.
 
         Raises:
-            TunerError: INVALID_ARGUMENT where there is no such metric;
+            TunerError: INVALID_ARGUMENT where there is no such metric or condition;
                 UNIMPLEMENTED where the coordinator is too old to know the call.
         """
         request = pb.CompareSearchesRequest(parent=self.name, metric=metric, rope=rope)
@@ -236,15 +240,6 @@ class Job(JobFiles):
     def delete(self) -> None:
         """Removes the job, which must have ended, with its record."""
         self._transport.call(self._transport.stub.DeleteJob, pb.DeleteJobRequest(name=self.name))
-
-    def _found(self) -> Result:
-        try:
-            comparison = self.compare()
-        except TunerError as error:
-            if error.status is not Status.UNIMPLEMENTED:
-                raise
-            comparison = None  # an older coordinator, whose curves are still worth having
-        return Result(self.status, self.curves(), comparison)
 
     def _events(self, after: int, deadline: float | None) -> Iterator[Event]:
         backoff = Backoff(RESUME_SECONDS)
