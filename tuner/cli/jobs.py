@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -183,6 +184,15 @@ def save_report(result: Result, folder: Path) -> Path:
     texts = {"report.md": markdown(result), "report.json": dump(True, to_dict(result))}
     if chart.can_draw():
         texts["report.html"] = page(result)
+    return save_texts(texts, folder)
+
+
+def save_texts(texts: Mapping[str, str], folder: Path) -> Path:
+    """Writes files into the folder, which is made.
+
+    Raises:
+        TunerError: INVALID_ARGUMENT where they can't be written there.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
