@@ -89,7 +89,7 @@ def _compute_other(
     billed: Mapping[int, float],
     sequence: int,
 ) -> Curve:
-    rows = chosen_rows(question, measurements)
+    rows = chosen_rows(question, measurements, other.condition)
     asked = other.question(question)
     if other.predicted(question):
         rows = rescored(rows, asked.metric, artifacts, truth)

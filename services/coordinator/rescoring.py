@@ -26,18 +26,30 @@ class LackingError(Exception):
     """Predictions that would be needed aren't there; the message says which and why."""
 
 
-def chosen_rows(own: Question, measurements: Iterable[Measurement]) -> list[Measurement]:
+def chosen_rows(
+    own: Question, measurements: Iterable[Measurement], condition: str = ""
+) -> list[Measurement]:
     """Returns what another metric is taken on: the rows that stand for their levels.
 
     Which candidate does is as the job's own metric said, and its runner-ups stay beside
     it. Tuning rows only cost, so they are left out; so bills must be known from elsewhere.
+
+    Args:
+        own: What the search asks.
+        measurements: Its rows.
+        condition: What the metric is under; runner-ups that weren't measured under it are
+            left out, for they didn't fail.
     """
     rows = distinct(own, measurements)
     chosen = measured_rows(own, rows)
     standing = [
         row for some in chosen.values() for row in (*some.completed.values(), *some.failed.values())
     ]
-    standing += [row for row in rows if row.phase is Phase.RUNNER_UP]
+    standing += [
+        row
+        for row in rows
+        if row.phase is Phase.RUNNER_UP and (not condition or _bore(row, condition))
+    ]
     return sorted(standing, key=lambda row: (row.phase, row.level, row.replicate, row.id))
 
 
@@ -176,6 +188,12 @@ def _score(row: Measurement, values: Values, y: scoring.Truth) -> dict[str, floa
         raise LackingError(
             f"the predictions of {_named(row)} don't fit the truth: {error}"
         ) from error
+
+
+def _bore(row: Measurement, condition: str) -> bool:
+    """Tells whether a row was measured under a condition, with success or without."""
+    told = [stress.condition for stress in row.stresses]
+    return condition in (*told, *(catalog.split_metric(name)[1] for name in row.scores))
 
 
 def _done(row: Measurement) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from tuner.curve import Curve, Question, SearchState
 from tuner.record import Measurement, Outcome, Phase, Setting
 from tuner.returns import words
+from tuner.returns.borne import borne
 from tuner.returns.composition import Facts, Pricing, compose
 from tuner.returns.evidence import Replicates
 from tuner.returns.failures import verdict_depends
@@ -63,6 +64,7 @@ def curve(
     evidence = Replicates.of(question, scores, also=failed)
     look = assess_if_priced(question, evidence)
     notes = _notes(rows, measuring) + failure_notes(question, measuring)
+    notes += borne(question, measuring)
     if question.axis and not costless(question, evidence.levels):
         marks = [[i in measuring[int(k)].failed for i in evidence.numbers] for k in evidence.levels]
         notes += verdict_depends(question, evidence, np.array(marks, dtype=bool), look.verdict)
