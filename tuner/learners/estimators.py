@@ -105,6 +105,8 @@ class EstimatorLearner(ModelLearner):
     says of its convergence stays with it: a fit that needs more steps scores as it scores.
     """
 
+    model: ClassVar[type[EstimatorModel]] = EstimatorModel
+
     @abstractmethod
     def estimator(self, setting: Mapping[str, Value], fold: Fold, x: Rows) -> Any:
         """Returns the estimator, not fitted, for scaled rows x."""
@@ -134,7 +136,7 @@ class EstimatorLearner(ModelLearner):
             fitted = self.estimator(setting, fold, x).fit(x, y)
         labels = np.array(fitted.classes_ if fold.classes else (), dtype=np.int64)
         size, threads = self.size(fitted), device.threads
-        return EstimatorModel(
+        return self.model(
             fitted, scale, labels, fold.classes, size, temperature, middle, width, threads
         )
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tuner.catalog import Value
-from tuner.datasets.base import Features, Fold
-from tuner.learners import arrays
+from tuner.datasets.base import Features, Fold, Labels
+from tuner.learners import arrays, uphill
 from tuner.learners.base import Device
 from tuner.learners.fits import TimedOutError
 from tuner.learners.models import ModelLearner
@@ -79,6 +79,16 @@ class PerceptronModel:
         with threadpool_limits(self.threads):
             answers = (_with_bias(x) @ self.weights.T).argmax(axis=1)
         return np.eye(len(self.weights))[answers]
+
+    def gradient(self, x: Features, y: Labels) -> Features:
+        """Returns which way each example's loss rises; see `base.Differentiable`.
+
+        The answers are steps, which have no slope: it is the cross-entropy of the softmax
+        of the sums behind them.
+        """
+        with threadpool_limits(self.threads):
+            by_sums = uphill.by_scores(_with_bias(x) @ self.weights.T, y)
+            return uphill.like(by_sums @ self.weights[:, :-1], x)
 
     def save(self, folder: Path) -> None:
         """Writes the weights as safetensors."""

@@ -12,14 +12,14 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.special import softmax
+from scipy.special import expit, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tuner.catalog import Value
-from tuner.datasets.base import Features, Fold
-from tuner.learners import arrays
+from tuner.datasets.base import Features, Fold, Labels
+from tuner.learners import arrays, uphill
 from tuner.learners.base import Device
 from tuner.learners.models import ModelLearner
 from tuner.learners.nets.boltzmann import Layer, Learning, stack
@@ -32,6 +32,9 @@ _FILE = "rbm.safetensors"
 
 _ASKED_AT_ONCE = 512
 """Examples sent up at once; fixed, for sums of another length round differently."""
+
+_EDGE = 1e-5
+"""How far scaling may take the least and the largest value out of 0 to 1 by rounding."""
 
 _ITERATIONS = 500
 """Most steps of the classifier on top."""
@@ -100,6 +103,35 @@ class RbmModel:
             top = _up(self.layers, _seen(self.inputs, x))
             found: Predictions = softmax(top @ self.weights.T + self.bias, axis=1)
             return found
+
+    def gradient(self, x: Features, y: Labels) -> Features:
+        """Returns which way each example's loss rises; see `base.Differentiable`.
+
+        In double precision: units that are all but surely on have a slope in it. Values
+        outside of what training had are clipped, so the loss doesn't move with them.
+        """
+        with settings_for(Device(threads=self.threads)), threadpool_limits(self.threads):
+            scaled = self.inputs(x).numpy()
+            found = np.zeros(scaled.shape)
+            for first in range(0, len(x), _ASKED_AT_ONCE):
+                some = slice(first, first + _ASKED_AT_ONCE)
+                found[some] = self._slope(scaled[some], y[some])
+            return uphill.like(self.inputs.by_inputs(found), x)
+
+    def _slope(self, scaled: npt.NDArray[np.float32], y: Labels) -> npt.NDArray[np.float64]:
+        """Returns the gradient by scaled inputs, in their shape."""
+        layers = [(layer.weights.double().numpy(), layer.bias.numpy()) for layer in self.layers]
+        seen = np.clip(scaled.reshape(len(scaled), -1).astype(np.float64), 0, 1)
+        slopes = []
+        for weights, bias in layers:
+            sums = seen @ weights.T + bias
+            seen = expit(sums)
+            slopes.append(seen * expit(-sums))
+        found = uphill.by_scores(seen @ self.weights.T + self.bias, y) @ self.weights
+        for (weights, _), slope in zip(reversed(layers), reversed(slopes), strict=True):
+            found = (found * slope) @ weights
+        moves = (scaled >= -_EDGE) & (scaled <= 1 + _EDGE)
+        return found.reshape(scaled.shape) * moves
 
     def save(self, folder: Path) -> None:
         """Writes all of it as safetensors."""

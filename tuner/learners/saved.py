@@ -25,6 +25,7 @@ _KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "estimator": ("tuner.learners.estimators", "EstimatorModel"),
         "perceptron": ("tuner.learners.perceptron", "PerceptronModel"),
         "deep_features": ("tuner.learners.deep_features", "DeepModel"),
+        "logistic": ("tuner.learners.logistic", "LogisticModel"),
         "hmm": ("tuner.learners.hmm", "HmmModel"),
         "net": ("tuner.learners.nets.kept", "NetModel"),
         "rbm": ("tuner.learners.rbm", "RbmModel"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -50,10 +50,14 @@ class Inputs:
 
     def __call__(self, x: Features) -> Tensor:
         """Returns the inputs in their shape, scaled, on the CPU."""
-        shape = (1, -1, *[1] * (x.ndim - 2))
+        shape = _beside(x)
         scaled = x - self.middle.reshape(shape)
         scaled /= self.width.reshape(shape)
         return torch.from_numpy(scaled)
+
+    def by_inputs(self, gradient: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Returns the gradient by inputs of what has this one by scaled inputs, in its shape."""
+        return gradient / self.width.reshape(_beside(gradient))
 
     @classmethod
     def _where_it_varies(
@@ -64,6 +68,10 @@ class Inputs:
         divisor = np.where(constant, 1.0, width).astype(np.float32)
         divisor[divisor == 0] = 1
         return cls(middle.astype(np.float32), divisor)
+
+
+def _beside(x: npt.NDArray[Any]) -> tuple[int, ...]:
+    return (1, -1, *[1] * (x.ndim - 2))
 
 
 def _shared(x: Features) -> tuple[int, ...]:

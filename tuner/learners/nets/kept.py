@@ -17,11 +17,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tuner.catalog import Value
-from tuner.datasets.base import Features
+from tuner.datasets.base import Features, Labels
+from tuner.learners import uphill
 from tuner.learners.base import Device
 from tuner.learners.nets.inputs import Inputs
 from tuner.learners.nets.state import settings_for, within_memory
-from tuner.learners.nets.training import predict, values
+from tuner.learners.nets.training import gradient, predict, values
 from tuner.learners.nets.weights import drawn, laid_out
 from tuner.scoring import Predictions
 
@@ -111,13 +112,26 @@ class NetModel:
         Raises:
             ValueError: The examples are of another shape than those it was trained on.
         """
+        self._check(x)
+        with settings_for(self.device):
+            return within_memory(lambda: self._answers(x), self.device)
+
+    def gradient(self, x: Features, y: Labels) -> Features:
+        """Returns which way each example's loss rises; see `base.Differentiable`.
+
+        Raises:
+            ValueError: The examples are of another shape than those it was trained on.
+        """
+        self._check(x)
+        with settings_for(self.device):
+            return within_memory(lambda: self._slope(x, y), self.device)
+
+    def _check(self, x: Features) -> None:
         if x.shape[1:] != self.architecture.shape:
             raise ValueError(
                 f"examples are of shape {x.shape[1:]}; this network was trained on "
                 f"{self.architecture.shape}"
             )
-        with settings_for(self.device):
-            return within_memory(lambda: self._answers(x), self.device)
 
     def _answers(self, x: Features) -> Predictions:
         seen = self.inputs(x).to(self.device.name)
@@ -125,6 +139,15 @@ class NetModel:
             return predict(self.net, seen)
         mean, spread = self.target
         return values(self.net, seen) * spread + mean
+
+    def _slope(self, x: Features, y: Labels) -> Features:
+        seen = self.inputs(x).to(self.device.name)
+        if self.target is None:
+            found = gradient(self.net, seen, y, uphill.by_scores)
+        else:
+            mean, spread = self.target
+            found = gradient(self.net, seen, ((y - mean) / spread)[:, np.newaxis], np.subtract)
+        return uphill.like(self.inputs.by_inputs(found), x)
 
     def save(self, folder: Path) -> None:
         """Writes the tensors and, beside them, the architecture."""

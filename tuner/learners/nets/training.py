@@ -23,6 +23,9 @@ from tuner.scoring import DivergedError
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Of what a network answers and what is true, the mean over a batch."""
 
+Slope = Callable[[npt.NDArray[np.float64], npt.NDArray[Any]], npt.NDArray[np.float64]]
+"""Of what a network answers and what is true, which way each example's loss rises."""
+
 WARM_UP = 0.2
 """Share of the steps in which the learning rate rises."""
 
@@ -204,6 +207,36 @@ def _outputs(net: nn.Module, x: Tensor) -> Tensor:
     net.eval()
     with torch.inference_mode():
         return torch.cat([net(laid_out(part)) for part in torch.split(x, _ASKED_AT_ONCE)]).double()
+
+
+def gradient(
+    net: nn.Module, x: Tensor, y: npt.NDArray[Any], slope_of: Slope
+) -> npt.NDArray[np.float64]:
+    """Returns which way each example's loss rises with its own values, in the shape of x.
+
+    It leaves nothing behind in the network, whatever it is asked within.
+
+    Args:
+        net: The network, on the device.
+        x: As for `predict`.
+        y: Shape (examples, ...): what is true.
+        slope_of: Which way it rises with what the network answers, in shape (examples, outputs).
+    """
+    net.eval()
+    found = []
+    with torch.inference_mode(False), torch.enable_grad():
+        for part, true in zip(
+            torch.split(x, _ASKED_AT_ONCE),
+            np.split(y, range(_ASKED_AT_ONCE, len(x), _ASKED_AT_ONCE)),
+            strict=True,
+        ):
+            seen = laid_out(part).clone().requires_grad_()
+            answers = net(seen)
+            slope = slope_of(answers.detach().double().cpu().numpy(), true)
+            by_answers = torch.from_numpy(slope).to(answers)
+            [by_inputs] = torch.autograd.grad(answers, seen, by_answers)
+            found.append(by_inputs.double().cpu().numpy())
+    return np.concatenate(found)
 
 
 def laid_out(x: Tensor) -> Tensor:
