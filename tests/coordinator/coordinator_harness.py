@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -230,6 +231,26 @@ def a_step(search: str = "simulated/depth", number: int = 1, decision: str = "go
         (0, 1),
     )
     return PlanStep(search, number, StepKind.MEASURE, decision, "test", packets=(packet,))
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+async def attach(
+    runner: Runner, name: str, content: bytes, chunk: int = 1000, **header: object
+) -> rpb.AttachArtifactResponse:
+    """Attaches a file to the runner's job, in chunks of so many bytes."""
+    told = {"name": name, "sha256": digest(content), "size_bytes": len(content), **header}
+
+    async def messages() -> AsyncIterator[rpb.AttachArtifactRequest]:
+        yield rpb.AttachArtifactRequest(
+            attempt=runner.attempt, header=rpb.ArtifactHeader(**told), chunk=content[:chunk]
+        )
+        for i in range(chunk, len(content), chunk):
+            yield rpb.AttachArtifactRequest(chunk=content[i : i + chunk])
+
+    return await runner.stub.AttachArtifact(messages(), metadata=runner.metadata)
 
 
 @dataclass

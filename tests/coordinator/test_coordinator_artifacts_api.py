@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from coordinator_harness import AUTH, House, Runner, refusal
+from coordinator_harness import AUTH, House, Runner, attach, digest, refusal
 
 from tuner import scoring
 from tuner.errors import Status
@@ -24,25 +23,6 @@ from tuner.wire.jobs import facts_to_wire, job_from_wire
 
 FACTS = DatasetFacts("d1" * 32, 1797, 450, 10, 64, ("Few test cases.",))
 CHANCE = np.random.default_rng(0)
-
-
-def digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-async def attach(
-    runner: Runner, name: str, content: bytes, chunk: int = 1000, **header: object
-) -> rpb.AttachArtifactResponse:
-    told = {"name": name, "sha256": digest(content), "size_bytes": len(content), **header}
-
-    async def messages() -> AsyncIterator[rpb.AttachArtifactRequest]:
-        yield rpb.AttachArtifactRequest(
-            attempt=runner.attempt, header=rpb.ArtifactHeader(**told), chunk=content[:chunk]
-        )
-        for i in range(chunk, len(content), chunk):
-            yield rpb.AttachArtifactRequest(chunk=content[i : i + chunk])
-
-    return await runner.stub.AttachArtifact(messages(), metadata=runner.metadata)
 
 
 async def describe(runner: Runner, facts: DatasetFacts) -> rpb.DescribeDatasetResponse:
