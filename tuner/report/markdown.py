@@ -193,14 +193,14 @@ def _footprints(curve: Curve) -> list[str]:
             naming.level(row.level),
             naming.milliseconds(row.latency_ms),
             naming.milliseconds(row.batch_latency_ms),
-            naming.megabytes(row.model_bytes),
+            naming.size(row.model_bytes),
             row.barred or "–",
         )
         for row in curve.levels
     ]
     if all(cell == "–" for row in rows for cell in row[1:]):
         return []
-    header = (curve.axis or "level", "ms, 1 example", "ms, 256 examples", "MB", "breaks a limit")
+    header = (curve.axis or "level", "ms, 1 example", "ms, 256 examples", "size", "breaks a limit")
     return ["", "What it takes to use the model:", "", *table(header, rows, "rrrrl")]
 
 

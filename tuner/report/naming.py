@@ -118,13 +118,21 @@ def times(ratio: float | None) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """Returns a time with three digits that count, in milliseconds; a dash for none."""
-    return "–" if value is None or not math.isfinite(value) else f"{value:.3g}"
+    """Returns a time in milliseconds with two digits that count; a dash for none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    return f"{value:,.0f}" if value >= 9.95 else f"{value:.2g}"
 
 
-def megabytes(value: float | None) -> str:
-    """Returns bytes in megabytes of a million, three digits that count; a dash for none."""
-    return "–" if value is None else f"{value / 1e6:.3g}"
+def size(value: float | None) -> str:
+    """Returns a number of bytes, of a thousand to the next unit; a dash for none."""
+    if value is None:
+        return "–"
+    for unit in ("B", "kB", "MB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.3g} {unit}"
+        value /= 1000
+    return f"{value:,.3g} GB"
 
 
 def probability(value: float | None) -> str:

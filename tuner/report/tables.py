@@ -27,6 +27,10 @@ _STYLES = {
 }
 
 
+_USE = ("ms\nof 1", "ms of\n256", "size")
+"""Heads of what it takes to use a model: to predict one example, 256 at once, to keep it."""
+
+
 def overview(result: Result) -> RenderableType:
     """Returns the verdicts, then a table of levels for every search."""
     order = [s.key for s in result.job.spec.all_searches()]
@@ -90,7 +94,7 @@ def levels(curve: Curve) -> RenderableType:
     names = [curve.axis or "level", metric, "interval", "gain", "gain's interval", "runs"]
     for name, shown in (("chance", chances), ("cost", costs), ("params", sizes)):
         names += [name] if shown else []
-    for name in (*names, *(("ms, 1", "ms, 256", "MB") if used else ())):
+    for name in (*names, *(_USE if used else ())):
         table.add_column(name, justify="right", no_wrap=True)
     enough = curve.verdict.level if curve.verdict else None
     for row in curve.levels:
@@ -118,7 +122,7 @@ def without_axis(curves: Sequence[Curve]) -> RenderableType:
     used = any(row.latency_ms is not None for row in rows)
     table.add_column("search", no_wrap=True)
     names = ["score", "metric", "interval", "runs", "cost", "params"]
-    for name in (*names, *(("ms, 1", "ms, 256", "MB") if used else ())):
+    for name in (*names, *(_USE if used else ())):
         table.add_column(name, justify="right", no_wrap=True)
     for curve in curves:
         for row in curve.levels:
@@ -142,9 +146,9 @@ def _runs(row: CurveLevel) -> str:
 
 
 def _use(row: CurveLevel) -> list[str]:
-    """Returns what it takes to use a level's model: milliseconds of 1 and 256, megabytes."""
+    """Returns what it takes to use a level's model: milliseconds of 1 and 256, its size."""
     times = (row.latency_ms, row.batch_latency_ms)
-    return [*map(naming.milliseconds, times), naming.megabytes(row.model_bytes)]
+    return [*map(naming.milliseconds, times), naming.size(row.model_bytes)]
 
 
 def _said(curve: Curve) -> list[str]:
