@@ -41,6 +41,13 @@ def check_conditions(
         task: What is predicted.
     """
     found: list[Violation] = []
+    shared = [("", name) for name in robustness.conditions]
+
+    def can(asked: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+        # Of what nobody could measure here it needn't be said that a learner can't.
+        parsed = ((at, name, catalog.Condition.parse(name)) for at, name in asked)
+        return [(at, name) for at, name, known in parsed if not problem_with(known, inputs, task)]
+
     for place, name in enumerate(robustness.conditions):
         problem = problem_with(catalog.Condition.parse(name), inputs, task)
         found += [Violation(f"robustness.conditions[{place}]", problem)] if problem else []
@@ -51,11 +58,11 @@ def check_conditions(
         for field, name in own:
             if problem := problem_with(catalog.Condition.parse(name), inputs, task):
                 found.append(Violation(f"searches[{number}]{field}", problem))
-        found += _without_gradients(f"searches[{number}]", search, robustness, own)
+        found += _without_gradients(f"searches[{number}]", search, can(shared), can(own))
     if baseline is not None:
         judged = condition_of(baseline.metric)
         own = [("", judged.name)] if judged else []
-        wrong = _without_gradients("", baseline, robustness, own)
+        wrong = _without_gradients("", baseline, can(shared), can(own))
         found += [Violation("baseline", violation.problem) for violation in wrong]
     return list(dict.fromkeys(found))
 
@@ -86,14 +93,16 @@ def problem_with(
 
 
 def _without_gradients(
-    at: str, search: Search, robustness: Robustness, own: Iterable[tuple[str, str]]
+    at: str,
+    search: Search,
+    shared: Iterable[tuple[str, str]],
+    own: Iterable[tuple[str, str]],
 ) -> list[Violation]:
     """Refuses attacks by gradients on a learner whose models have none."""
     if search.known.gradients:
         return []
-    asked = [("", name) for name in robustness.conditions]
     found = []
-    for field, name in (*asked, *own):
+    for field, name in (*shared, *own):
         condition = catalog.Condition.parse(name)
         if not condition.known.gradients:
             continue

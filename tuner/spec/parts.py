@@ -133,6 +133,8 @@ class Robustness(Part):
     @model_validator(mode="before")
     @classmethod
     def _from_list(cls, value: object) -> object:
+        if isinstance(value, str):
+            raise ValueError(f"needs a list of conditions; write [{value}]")  # noqa: TRY004
         return {"conditions": value} if isinstance(value, list | tuple) else value
 
 

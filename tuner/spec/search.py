@@ -235,13 +235,18 @@ def known_metric(value: str) -> str:
     """Returns the metric's name, judged and as it is written under a condition.
 
     Raises:
-        ValueError: There is none such, or no such condition.
+        ValueError: There is none such, or no such condition, or nothing can be judged on it.
     """
-    metric, _ = catalog.split_metric(value)
+    metric, condition = catalog.split_metric(value)
     if value and metric not in catalog.METRICS and not is_own(metric):
         raise ValueError(
             f"there is no metric {metric!r}; there are {', '.join(catalog.METRICS)}, and your own "
             "as module:function; METRIC@CONDITION is one under a condition"
+        )
+    if condition == catalog.CLEAN:
+        raise ValueError(
+            f"{value} is there to be read beside conditions, and nothing is tuned on it; judge on "
+            f"{metric}, which is of undisturbed examples, too"
         )
     return catalog.canonical_metric(value)
 
