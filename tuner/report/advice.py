@@ -42,7 +42,13 @@ def _for_curve(curve: Curve, max_replicates: int, bar: str) -> list[str]:
         case VerdictOutcome.PLATEAUED | VerdictOutcome.DECLINING:
             return [_settled(curve, verdict.level)]
         case VerdictOutcome.RISING:
-            larger = _larger(curve, measured[-1]) if measured else None
+            top = naming.top(curve)
+            if top is not None and top < measured[-1]:
+                return [
+                    f"{curve.search} still rises at {naming.level(top)}, the largest level within "
+                    "the limits: loosen `limits`, or look for another learner."
+                ]
+            larger = None if top is None else _larger(curve, top)
             if larger is None:
                 return [f"{curve.search} still rises at the top of what {curve.axis} can be."]
             return [f"{curve.search} still rises: add level {larger} to its `levels`."]

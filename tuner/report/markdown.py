@@ -119,8 +119,8 @@ def section(curve: Curve) -> list[str]:
         lines += [f"It stopped because: {curve.state_reason}", ""]
     lines += [f"Judged on {curve.metric}; {better} is better.", ""]
     lines += _levels(curve)
-    barred = [f"{curve.axis} {naming.level(r.level)}: {r.barred}" for r in curve.levels if r.barred]
-    lines += listed("Shown with ✗ and never chosen, for it breaks a limit of the job:", barred)
+    if any(row.barred for row in curve.levels):
+        lines += ["", "✗ breaks a limit of the job: it is shown, and neither judged nor chosen."]
     if curve.unmeasured:
         skipped = naming.levels(curve.unmeasured)
         lines += ["", f"Never measured, and so never paid for: {curve.axis} {skipped}."]

@@ -50,7 +50,7 @@ def number(value: float | None, digits: int = 4, plus: bool = False) -> str:
         return "–"
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    return f"{value:{'+' if plus else ''}.{digits}f}"
+    return f"{value:{'+' if plus else ''}z.{digits}f}"  # z: no minus before noughts
 
 
 def interval(low: float | None, high: float | None, digits: int = 4, plus: bool = False) -> str:
@@ -179,6 +179,12 @@ def best(curve: Curve) -> CurveLevel | None:
     return min(scored, key=lambda row: (sign * (row.score or 0.0), row.level), default=None)
 
 
+def top(curve: Curve) -> float | None:
+    """Returns the largest level that is judged: measured, and within the limits; None for none."""
+    judged = [row.level for row in curve.levels if row.score is not None and not row.barred]
+    return max(judged, default=None)
+
+
 def plain_verdict(curve: Curve) -> str:
     """Returns the verdict in a few plain words."""
     verdict, axis = curve.verdict, curve.axis
@@ -193,8 +199,8 @@ def plain_verdict(curve: Curve) -> str:
         case VerdictOutcome.DECLINING:
             return f"{enough}; more is worse"
         case VerdictOutcome.RISING:
-            measured = [row.level for row in curve.levels if row.score is not None]
-            return f"still rising at {axis} {level(measured[-1])}" if measured else "still rising"
+            last = top(curve)
+            return "still rising" if last is None else f"still rising at {axis} {level(last)}"
         case VerdictOutcome.INCONCLUSIVE:
             return "can't tell yet" if curve.state is SearchState.RUNNING else "inconclusive"
 

@@ -103,8 +103,10 @@ def sentences(found: Iterable[Effect], data: str) -> list[str]:
         of_search = list(same)
         clean = of_search[0].clean
         if clean.axis:
-            clauses = [_undisturbed(clean, where), *_disturbed(clean, of_search)]
-            said.append(f"{clean.search}: {'; '.join(clauses)}.")
+            first = _undisturbed(clean, where)
+            if alike := [e.condition for e in of_search if _same(clean, e.under)]:
+                first += f", and so under {naming.conjoined(alike)}"
+            said.append(f"{clean.search}: {'; '.join([first, *_disturbed(clean, of_search)])}.")
     return said
 
 
@@ -112,38 +114,43 @@ def _undisturbed(curve: Curve, where: str) -> str:
     verdict, several = curve.verdict, curve.axis.endswith("s")
     if verdict is not None and verdict.level is not None:
         return f"{_amount(curve, verdict.level)} {_is(curve, verdict.level)} enough {where}"
-    if verdict is not None and verdict.outcome is VerdictOutcome.RISING:
-        top = _top(curve)
+    top = naming.top(curve)
+    if verdict is not None and verdict.outcome is VerdictOutcome.RISING and top is not None:
         return f"{_amount(curve, top)} {_is(curve, top)} not enough {where}, it still rises"
     which = f"how many {curve.axis} are" if several else f"what {curve.axis} is"
     return f"it can't be told {which} enough {where}{_open(curve)}"
 
 
 def _disturbed(clean: Curve, of_search: Sequence[Effect]) -> list[str]:
-    """Returns a clause for every answer, which names all conditions that have it."""
+    """Returns a clause for every other answer, which names all conditions that have it."""
     answers: dict[str, list[str]] = {}
     for effect in of_search:
-        answers.setdefault(_answer(clean, effect.under), []).append(effect.condition)
+        if not _same(clean, effect.under):
+            answers.setdefault(_answer(clean, effect.under), []).append(effect.condition)
     return [f"under {naming.conjoined(names)}{answer}" for answer, names in answers.items()]
 
 
+def _same(clean: Curve, under: Curve) -> bool:
+    """Tells whether the same level is enough under a condition."""
+    if clean.verdict is None or under.verdict is None or clean.verdict.level is None:
+        return False
+    return clean.verdict.level == under.verdict.level
+
+
 def _answer(clean: Curve, under: Curve) -> str:
-    verdict = under.verdict
+    verdict, top = under.verdict, naming.top(under)
     if not any(row.score is not None for row in under.levels):
         return " there is no score"
     if verdict is None:
         return " nothing is judged"
     known = clean.verdict.level if clean.verdict is not None else None
     if verdict.level is not None:
-        if verdict.level == known:
-            return ", too"
         level, number = _amount(under, verdict.level), naming.level(verdict.level)
         # "16 trees are enough on clean digits; under noise:3, 64 are."
         short = known is not None and under.axis.endswith("s")
         ending = "" if known is not None else " enough"
         return f", {number if short else level} {_is(under, verdict.level)}{ending}"
-    if verdict.outcome is VerdictOutcome.RISING:
-        top = _top(under)
+    if verdict.outcome is VerdictOutcome.RISING and top is not None:
         return f" even {_amount(under, top)} {_is(under, top)} not, it still rises"
     return f" it can't be told{_open(under)}"
 
@@ -165,10 +172,6 @@ def _open(curve: Curve) -> str:
     return f" ({naming.level_choice(levels)} may be)" if levels else ""
 
 
-def _top(curve: Curve) -> float:
-    return max(row.level for row in curve.levels if row.score is not None)
-
-
 def enough(curve: Curve) -> str:
     """Returns the level that is enough in a few letters: "16", "> 64", "16 or 64?"; a dash."""
     verdict = curve.verdict
@@ -176,8 +179,9 @@ def enough(curve: Curve) -> str:
         return "–"
     if verdict.level is not None:
         return naming.level(verdict.level)
-    if verdict.outcome is VerdictOutcome.RISING:
-        return f"> {naming.level(_top(curve))}"
+    top = naming.top(curve)
+    if verdict.outcome is VerdictOutcome.RISING and top is not None:
+        return f"> {naming.level(top)}"
     return f"{naming.level_choice(verdict.not_excluded)}?"
 
 

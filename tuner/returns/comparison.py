@@ -105,7 +105,8 @@ def compare(
         metric=metric,
         margin=margin,
         contenders=tuple(
-            Contender(e.search, e.level, e.shown, sign * float(row.mean()), e.cost)
+            # Adding nought turns -0.0, a perfect error score, into 0.0.
+            Contender(e.search, e.level, e.shown, sign * float(row.mean()) + 0.0, e.cost)
             for e, row in zip(entries, table, strict=True)
         ),
         differences=differences,
