@@ -65,6 +65,8 @@ class Question:
             unit of its cost column). Only a price asks for them.
         cost_unit: What sentences count costs in.
         limits: What a model must not exceed to be chosen.
+        barred: Levels, rising, that break a limit, with how, in words. Not declared, but
+            found when models are measured.
     """
 
     search: str
@@ -83,6 +85,7 @@ class Question:
     costs: tuple[tuple[float, float], ...] = ()
     cost_unit: CostUnit = CostUnit()
     limits: Limits = Limits()
+    barred: tuple[tuple[float, str], ...] = ()
 
     def capacity(self, level: float) -> float:
         """Returns how much capacity a declared level has. Raises ValueError for another."""
@@ -100,6 +103,10 @@ class Question:
     def with_costs(self, costs: Iterable[tuple[float, float]]) -> Question:
         """Returns the same question with what levels cost."""
         return replace(self, costs=tuple(costs))
+
+    def with_barred(self, barred: Iterable[tuple[float, str]]) -> Question:
+        """Returns the same question with the levels that break a limit."""
+        return replace(self, barred=tuple(barred))
 
     def priced(self, level: float) -> bool:
         """Tells whether the level can be judged: the margin decides, or its cost is known."""

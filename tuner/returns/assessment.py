@@ -12,7 +12,7 @@ from tuner.returns import words
 from tuner.returns.designs import SEQUENTIAL, Design
 from tuner.returns.evidence import Evidence, Replicates
 from tuner.returns.missing import needed
-from tuner.returns.pairs import Measured, gain_level
+from tuner.returns.pairs import gain_level
 from tuner.returns.sufficiency import Sufficiency
 from tuner.returns.verdict import judge
 
@@ -22,24 +22,24 @@ class Assessment:
     """What a look at the evidence says. Its bounds are as good as the evidence's design.
 
     Attributes:
-        levels: The measured levels, rising.
-        comparisons: U_larger - U_smaller for all pairs of measured levels, by
+        levels: The measured levels that are judged, rising: all but those that are barred.
+        comparisons: U_larger - U_smaller for all pairs of those levels, by
             smaller, then larger level. One-sided at alpha/(K-1) for K declared levels.
-        gains: By level, over the measured level below; positive is better. Their
+        gains: By level, over the judged level below; positive is better. Their
             bounds are two-sided at alpha/(K-1), so that all hold together with chance
             1 - alpha: wider than the one-sided ones that a verdict rests on. The first
-            measured level has none.
-        means: Mean score by level, in the metric's own units.
+            judged level has none.
+        means: Mean score by measured level, in the metric's own units.
         errors: Standard error of those means; inf where unknown.
         replicates: Replicates that they are over.
         intervals: Bounds of those means, two-sided at alpha/K, so that all hold
             together with chance 1 - alpha. Infinite where too few replicates bound them.
         forgone: By level, an upper bound on what stopping there forgoes against the
-            best larger measured level.
+            best larger one that is judged.
         margin_supported: By level, the margin above which it would be shown to
             suffice (exploratory); None where no margin would do, and at a price.
-        estimated_sufficient: The smallest measured level that suffices by the
-            estimates alone; None where nothing is measured.
+        estimated_sufficient: The smallest judged level that suffices by the
+            estimates alone; None where there is none.
         verdict: What the bounds say.
         needed: What would likely settle it, where it is inconclusive.
         notes: What a reader of the bounds should know.
@@ -89,7 +89,8 @@ def assess(
     Pure, and the same whatever the order of levels and replicates.
 
     Args:
-        question: What is asked. Direction decides what a gain is.
+        question: What is asked, with the levels that break a limit. Direction decides
+            what a gain is.
         scores: Level to replicate to score in the metric's units, completed
             replicates only. Levels without any are not measured.
         design: How the number of replicates came about.
@@ -106,7 +107,7 @@ def assess_evidence(question: Question, evidence: Evidence) -> Assessment:
     measured = evidence.measure(question)
     rule = Sufficiency(question, measured)
     verdict = judge(rule)
-    levels = measured.levels
+    levels = rule.levels
     gains = {}
     for below, level in itertools.pairwise(levels):
         pair = measured.pairs[below, level]
@@ -116,7 +117,7 @@ def assess_evidence(question: Question, evidence: Evidence) -> Assessment:
         )
     return Assessment(
         levels=levels,
-        comparisons=tuple(pair.comparison for pair in measured.pairs.values()),
+        comparisons=tuple(pair.comparison for pair in rule.pairs),
         gains=gains,
         means={level: row.mean for level, row in measured.means.items()},
         errors={level: row.error for level, row in measured.means.items()},
@@ -127,13 +128,14 @@ def assess_evidence(question: Question, evidence: Evidence) -> Assessment:
         estimated_sufficient=rule.estimated(),
         verdict=verdict,
         needed=needed(rule, verdict),
-        notes=_notes(question, measured),
+        notes=_notes(rule),
     )
 
 
-def _notes(question: Question, measured: Measured) -> tuple[str, ...]:
+def _notes(rule: Sufficiency) -> tuple[str, ...]:
     """Says where bounds rest on equal differences."""
-    equal = [pair.comparison for pair in measured.pairs.values() if pair.equal]
+    question, measured = rule.question, rule.measured
+    equal = [pair.comparison for pair in rule.pairs if pair.equal]
     if not equal:
         return ()
     pairs = ", ".join(f"{c.smaller} and {c.larger}" for c in equal)

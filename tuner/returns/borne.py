@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from tuner import catalog
 from tuner.curve import Question
@@ -15,7 +16,8 @@ def borne(question: Question, measuring: Mapping[int, LevelRows]) -> list[str]:
     """Returns what has to be known of scores under a condition, level by level.
 
     Why replicates have none, and what those who measured them noted: that gradients are
-    masked, say, so that a model only seems to be robust. Of several alike one is told.
+    masked, say, so that a model only seems to be robust. Of several that differ in numbers
+    alone one is told, the first by replicate.
 
     Args:
         question: What is asked; without a condition, nothing is to be said.
@@ -28,27 +30,23 @@ def borne(question: Question, measuring: Mapping[int, LevelRows]) -> list[str]:
         told = [s for i in sorted(rows) for s in rows[i].stresses if s.condition == condition]
         at = f"level {level} under {condition}"
         failed = [stress for stress in told if stress.outcome is not Outcome.COMPLETED]
-        for outcome, some in _by_outcome(failed).items():
-            why = _commonest(stress.error for stress in some)
-            notes.append(f"{at}: {_of(some, told)} {outcome.value}" + (f": {why}" if why else ""))
-        noted = [stress for stress in told if stress.note]
-        if noted:
-            said = _commonest(stress.note for stress in noted)
-            notes.append(f"{at}, {_of(noted, told)}: {said}")
+        for why, n in _told_once(_why(stress) for stress in failed):
+            notes.append(f"{at}: {n} of {len(told)} replicates {why}")
+        for said, n in _told_once(stress.note for stress in told if stress.note):
+            notes.append(f"{at}, {n} of {len(told)} replicates: {said}")
     return notes
 
 
-def _by_outcome(stresses: Iterable[Stress]) -> dict[Outcome, list[Stress]]:
-    found: dict[Outcome, list[Stress]] = {}
-    for stress in stresses:
-        found.setdefault(stress.outcome, []).append(stress)
-    return dict(sorted(found.items()))
+def _why(stress: Stress) -> str:
+    return f"{stress.outcome.value}: {stress.error}" if stress.error else stress.outcome.value
 
 
-def _of(some: Sequence[Stress], told: Sequence[Stress]) -> str:
-    return f"{len(some)} of {len(told)} replicates"
-
-
-def _commonest(texts: Iterable[str]) -> str:
-    """Returns what is said most often, the first of equals; "" where nothing is said."""
-    return next((text for text, _ in Counter(filter(None, texts)).most_common(1)), "")
+def _told_once(said: Iterable[str]) -> list[tuple[str, int]]:
+    """Returns texts, and how often each is said; those that differ in numbers alone are one."""
+    first: dict[str, str] = {}
+    count: Counter[str] = Counter()
+    for text in said:
+        same = re.sub(r"[\d.]+", "#", text)
+        first.setdefault(same, text)
+        count[same] += 1
+    return [(first[same], n) for same, n in count.items()]

@@ -13,6 +13,7 @@ from tuner.returns.assessment import Assessment
 from tuner.returns.cost import cost_ratio, costs_of, gain_per_cost
 from tuner.returns.evidence import Evidence
 from tuner.returns.extrapolation import next_doubling
+from tuner.returns.limits import Needs, ceiling, judged, ladder
 from tuner.returns.probabilities import level_probabilities
 
 ANALYSIS_VERSION = "3"
@@ -29,6 +30,8 @@ class Facts:
         billed: All that was spent at it.
         parameters: Fitted parameters, mean.
         setting: The hyperparameters that were measured.
+        beside: What of the bill went to conditions and footprints.
+        needs: What it takes to use its models; None where unknown.
     """
 
     failed: int = 0
@@ -36,6 +39,8 @@ class Facts:
     billed: float = 0.0
     parameters: int = 0
     setting: Setting = ()
+    beside: float = 0.0
+    needs: Needs | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ def compose(
     """Returns the curve of what was measured.
 
     Args:
-        question: What is asked.
+        question: What is asked, with the levels that break a limit.
         evidence: What was measured.
         look: What it says.
         facts: Of every level that has a row, measured or not.
@@ -75,7 +80,11 @@ def compose(
             is from the last one up is extrapolated.
         seed: Of the posterior draws.
     """
-    levels = tuple(_level(level, facts[level], look, facts, pricing) for level in sorted(facts))
+    barred = dict(question.barred)
+    levels = tuple(
+        replace(_level(level, facts[level], look, facts, pricing), barred=barred.get(level, ""))
+        for level in sorted(facts)
+    )
     return Curve(
         search=question.search,
         learner=question.learner,
@@ -89,13 +98,13 @@ def compose(
         verdict=look.verdict if question.axis else None,
         comparisons=look.comparisons,
         notes=(*look.notes, *notes),
-        unmeasured=tuple(k for k in question.levels if k not in look.levels),
+        unmeasured=tuple(k for k in question.levels if k not in look.means),
         baseline=question.baseline,
         analysis_version=ANALYSIS_VERSION,
         design=evidence.design.name,
         alpha=question.alpha,
         per=question.per,
-        level_probabilities=level_probabilities(question, evidence, seed=seed)
+        level_probabilities=level_probabilities(question, _judged(question, evidence), seed=seed)
         if len(look.levels) > 1 and all(map(question.priced, look.levels))
         else None,
         needed=look.needed if question.axis else Needed(),
@@ -111,7 +120,16 @@ def _level(
     facts: Mapping[float, Facts],
     pricing: Pricing,
 ) -> CurveLevel:
-    row = CurveLevel(level, 0, fact.failed, billed_device_seconds=fact.billed, setting=fact.setting)
+    row = CurveLevel(
+        level,
+        0,
+        fact.failed,
+        billed_device_seconds=fact.billed,
+        setting=fact.setting,
+        robustness_device_seconds=fact.beside,
+    )
+    if fact.needs is not None:
+        row = replace(row, **vars(fact.needs))
     if level not in look.means:
         return row
     low, high = look.intervals[level]
@@ -123,11 +141,18 @@ def _level(
         low=low,
         high=high,
         gain=gain and _priced(gain, facts, pricing),
-        margin_supported=look.margin_supported[level],
-        forgone=look.forgone[level],
+        margin_supported=look.margin_supported.get(level),
+        forgone=look.forgone.get(level),
         standalone_device_seconds=fact.cost,
         parameters=fact.parameters,
     )
+
+
+def _judged(question: Question, evidence: Evidence) -> Evidence:
+    """Returns the evidence of the levels that aren't barred."""
+    for level in set(evidence.levels) - set(judged(question, evidence.levels)):
+        evidence = evidence.without_level(level)
+    return evidence
 
 
 def _priced(gain: Gain, facts: Mapping[float, Facts], pricing: Pricing) -> Gain:
@@ -144,8 +169,8 @@ def _next(
 ) -> NextDoubling | None:
     start = max(breaks, default=0.0)
     levels = [level for level in look.levels if level >= start]
-    if not question.axis or len(levels) < 2:
-        return None
+    if not question.axis or len(levels) < 2 or ceiling(question) < math.inf:
+        return None  # what lies a doubling above the limits can't be chosen
     return next_doubling(
         [question.capacity(level) for level in levels],
         [look.means[level] for level in levels],
@@ -169,4 +194,5 @@ def _costs(
         return Costs()
     measured = {level: facts[level].cost for level in look.levels}
     sufficient = look.verdict.level or look.estimated_sufficient
-    return costs_of(question, measured, gain, sufficient, pricing.unit)
+    declared = ladder(question, look.levels)
+    return costs_of(question, measured, gain, sufficient, pricing.unit, declared)

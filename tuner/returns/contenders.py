@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from tuner import catalog
 from tuner.curve import LearnerComparison, Question
 from tuner.record import Measurement
 from tuner.returns.comparison import Entry, compare
 from tuner.returns.evidence import Replicates
+from tuner.returns.limits import within_limits
 from tuner.returns.rows import completed_scores, distinct, measured_rows
 from tuner.returns.unpriced import assess_if_priced
 
@@ -25,7 +27,8 @@ def compare_record(
     """Returns how the searches of a job compare, each at its own sufficient level.
 
     Where none is shown to suffice, that is the level that does by the estimates, and a
-    note says so. A search whose levels have a price but no costs yet is left out.
+    note says so. A search whose levels have a price but no costs yet is left out, and so
+    is one that has no level within the limits, with a note.
     Levels come from each search's own metric, the comparison from one that all are
     scored on.
 
@@ -50,13 +53,17 @@ def compare_record(
     named, _ = catalog.split_metric(metric)
     direction = asked.get(named) or catalog.METRICS[named].direction
     rows = list(measurements)
-    entries = []
-    for question in questions:
-        measuring = measured_rows(question, distinct(question, rows))
+    entries, broken = [], []
+    for asks in questions:
+        measuring = measured_rows(asks, distinct(asks, rows))
+        question = within_limits(asks, measuring)
         scored = completed_scores(question, measuring)
         look = assess_if_priced(question, Replicates.of(question, scored))
         level = look.verdict.level or look.estimated_sufficient
         if level is None:
+            if question.barred and not look.levels:
+                how = "; ".join(dict.fromkeys(said for _, said in question.barred))
+                broken.append(f"left out, for it breaks the limits: {question.search} ({how})")
             continue
         done = measuring[int(level)].completed
         there = {i: row.scores.get(metric, math.nan) for i, row in done.items()}
@@ -72,6 +79,7 @@ def compare_record(
             )
         )
     alpha = min((q.alpha for q in questions), default=0.05)
-    return compare(
+    found = compare(
         entries, metric=metric, direction=direction, margin=margin, alpha=alpha, rope=rope
     )
+    return found and replace(found, notes=(*found.notes, *sorted(broken)))

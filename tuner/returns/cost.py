@@ -84,6 +84,7 @@ def costs_of(
     gain: GainOf,
     sufficient: float | None,
     unit: str,
+    declared: Sequence[float] | None = None,
 ) -> Costs:
     """Returns the trend, and the steps up to and up from the sufficient level.
 
@@ -93,6 +94,7 @@ def costs_of(
         gain: The estimated gain between two measured levels.
         sufficient: The sufficient level; None where no verdict names one.
         unit: What cost is counted in.
+        declared: The levels that there are steps to; the declared ladder where omitted.
 
     Returns:
         The step up to the sufficient level starts at the measured level below it, the
@@ -115,7 +117,8 @@ def costs_of(
     if sufficient not in measured:
         raise ValueError(f"the sufficient level {sufficient} has no row among the measured ones")
     below = max((level for level in levels if level < sufficient), default=None)
-    above = min((level for level in question.levels if level > sufficient), default=None)
+    steps = question.levels if declared is None else declared
+    above = min((level for level in steps if level > sufficient), default=None)
 
     def step(smaller: float, larger: float) -> CostStep | None:
         gained = gain(smaller, larger) if larger in measured else None

@@ -16,6 +16,7 @@ from tuner.returns.borne import borne
 from tuner.returns.composition import Facts, Pricing, compose
 from tuner.returns.evidence import Replicates
 from tuner.returns.failures import verdict_depends
+from tuner.returns.limits import limit_notes, needs_of, within_limits
 from tuner.returns.rows import LevelRows, completed_scores, distinct, measured_rows
 from tuner.returns.runner_up import hangs_on_tuning
 from tuner.returns.sensitivity import sensitivity
@@ -38,7 +39,8 @@ def curve(
     level that is tuned but not measured yet has a row with no score. The order of
     rows makes no difference to any digit, and exact repeats none at all. What the
     verdict hangs on is looked for once the search has ended. At a price, levels
-    without a cost make the curve INCONCLUSIVE.
+    without a cost make the curve INCONCLUSIVE. Levels whose models break a limit are shown
+    and not judged.
 
     Args:
         question: What the search asks; at a price, with the costs that its policy fixed.
@@ -54,6 +56,7 @@ def curve(
     """
     rows = distinct(question, measurements)
     measuring = measured_rows(question, rows)
+    question = within_limits(question, measuring)
     if billed is None:
         spent: dict[int, list[float]] = {}
         for row in rows:
@@ -63,7 +66,8 @@ def curve(
     scores = completed_scores(question, measuring)
     evidence = Replicates.of(question, scores, also=failed)
     look = assess_if_priced(question, evidence)
-    notes = _notes(rows, measuring) + failure_notes(question, measuring)
+    notes = limit_notes(question, measuring) + _notes(rows, measuring)
+    notes += failure_notes(question, measuring)
     notes += borne(question, measuring)
     if question.axis and not costless(question, evidence.levels):
         marks = [[i in measuring[int(k)].failed for i in evidence.numbers] for k in evidence.levels]
@@ -71,8 +75,9 @@ def curve(
         if state not in (SearchState.PENDING, SearchState.RUNNING):
             notes += sensitivity(question, evidence, look.verdict)
     notes += hangs_on_tuning(question, rows, measuring)
+    beside = beside_training(rows)
     facts: dict[float, Facts] = {
-        level: facts_of(measuring.get(level), billed.get(level, 0.0))
+        level: facts_of(measuring.get(level), billed.get(level, 0.0), beside.get(level, 0.0))
         for level in set(measuring) | set(billed)
     }
     return replace(
@@ -83,20 +88,39 @@ def curve(
     )
 
 
-def facts_of(rows: LevelRows | None, billed: float) -> Facts:
-    """Returns what is known of a level beside its scores; None is one that isn't measured."""
+def facts_of(rows: LevelRows | None, billed: float, beside: float = 0.0) -> Facts:
+    """Returns what is known of a level beside its scores.
+
+    Args:
+        rows: Its measuring rows; None where it isn't measured.
+        billed: All that was spent at it.
+        beside: What of that went to conditions and footprints.
+    """
     if rows is None:
-        return Facts(billed=billed)
+        return Facts(billed=billed, beside=beside)
     done = list(rows.completed.values())
-    if not done:
-        return Facts(len(rows.failed), billed=billed, setting=rows.setting)
-    return Facts(
+    known = Facts(
         failed=len(rows.failed),
-        cost=math.fsum(m.standalone_device_seconds for m in done) / len(done),
         billed=billed,
-        parameters=round(math.fsum(m.parameters for m in done) / len(done)),
+        beside=beside,
         setting=rows.setting,
+        needs=needs_of(rows.rows),
     )
+    if not done:
+        return known
+    return replace(
+        known,
+        cost=math.fsum(m.standalone_device_seconds for m in done) / len(done),
+        parameters=round(math.fsum(m.parameters for m in done) / len(done)),
+    )
+
+
+def beside_training(rows: Iterable[Measurement]) -> dict[int, float]:
+    """Returns by level what went to conditions and footprints, tuning included."""
+    spent: dict[int, list[float]] = {}
+    for row in rows:
+        spent.setdefault(row.level, []).append(row.robustness_device_seconds)
+    return {level: math.fsum(parts) for level, parts in spent.items()}
 
 
 def _notes(rows: Iterable[Measurement], measuring: Mapping[int, LevelRows]) -> list[str]:

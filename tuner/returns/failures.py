@@ -12,6 +12,7 @@ from tuner.returns import words
 from tuner.returns.assessment import assess_evidence
 from tuner.returns.bounds import Floats
 from tuner.returns.evidence import Replicates
+from tuner.returns.limits import judged
 
 
 def verdict_depends(
@@ -24,18 +25,22 @@ def verdict_depends(
     therefore taken again with the worst, and with the best, score seen anywhere in
     their place: the same in all, and, where that changes nothing, the other one at a
     single level, which is the worst case for its pairs. Levels where every replicate
-    failed stay out.
+    failed stay out, and so do levels that are barred.
 
     Args:
-        question: What is asked.
+        question: What is asked, with the levels that are barred.
         evidence: The scores of what completed.
         failed: (levels, replicates) of the evidence: true where one failed.
         verdict: The verdict without them.
     """
+    among = judged(question, evidence.levels)
+    there = np.array([level in among for level in evidence.levels], dtype=bool)
+    failed = failed & there[:, None]
     total = int(failed.sum())
     if not total:
         return []
-    low, high = float(np.nanmin(evidence.values)), float(np.nanmax(evidence.values))
+    seen = evidence.values[there]
+    low, high = float(np.nanmin(seen)), float(np.nanmax(seen))
     best, worst = (low, high) if question.direction == "minimize" else (high, low)
 
     def depends(fill: Floats, how: str) -> list[str]:

@@ -76,7 +76,9 @@ def _most(numbers: list[int | None]) -> int | None:
 
 
 def _levels(rule: Sufficiency) -> list[str]:
-    declared, levels = rule.question.levels, rule.levels
+    declared, levels = rule.declared, rule.levels
+    if rule.question.barred and len(declared) < 2:
+        return [_limits(rule)]
     if len(declared) == 1:
         return ["the ladder has one level: returns need at least two"]
     if not levels:
@@ -91,13 +93,20 @@ def _levels(rule: Sufficiency) -> list[str]:
     sufficient = rule.estimated()
     if sufficient is not None and sufficient < levels[-1] and not rule.patient(sufficient):
         larger = len([k for k in declared if k > sufficient])
-        patience = rule.question.patience
+        patience = rule.wanted(sufficient)
         if larger < patience:
             sentences.append(
                 f"the ladder has {words.count(larger, 'level')} above {sufficient} and patience "
                 f"asks for {patience}: declare a larger one"
             )
     return sentences
+
+
+def _limits(rule: Sufficiency) -> str:
+    """Says which limits leave too few levels, and by how much they are broken at the lowest."""
+    how = "; ".join(f"{level}: {said}" for level, said in rule.question.barred[:1])
+    left = "no level" if not rule.declared else "one level"
+    return f"the limits leave {left} ({how}): declare smaller levels, or looser limits"
 
 
 def _open_pairs(rule: Sufficiency) -> list[Pair]:

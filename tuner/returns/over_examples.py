@@ -11,10 +11,12 @@ import numpy.typing as npt
 from tuner.curve import Curve, Question, SearchState
 from tuner.record import Measurement
 from tuner.returns import words
+from tuner.returns.borne import borne
 from tuner.returns.composition import compose
-from tuner.returns.curves import PRICING, facts_of, failure_notes
+from tuner.returns.curves import PRICING, beside_training, curve, facts_of, failure_notes
 from tuner.returns.designs import SEQUENTIAL
 from tuner.returns.examples import Examples, clustered
+from tuner.returns.limits import judged, limit_notes, within_limits
 from tuner.returns.rows import LevelRows, distinct, measured_rows
 from tuner.returns.sensitivity import sensitivity
 from tuner.returns.unpriced import assess_if_priced, costless
@@ -36,7 +38,8 @@ def curve_over_examples(
     """Returns the curve of a search over replicates crossed with test examples.
 
     Levels are compared on the replicates that completed at every measured level: the
-    crossed variance needs a whole table. Replicates count as added after looks.
+    crossed variance needs a whole table. Replicates count as added after looks. Levels that
+    break a limit are shown as `curve` shows them, with bounds over replicates alone.
 
     Args:
         question: What the search asks; at a price, with costs.
@@ -55,8 +58,12 @@ def curve_over_examples(
             declared; or groups don't fit.
         KeyError: A completed row has no values.
     """
-    measuring = measured_rows(question, distinct(question, measurements))
-    done = {level: some for level, some in sorted(measuring.items()) if some.completed}
+    rows = distinct(question, measurements)
+    measuring = measured_rows(question, rows)
+    question = within_limits(question, measuring)
+    # A search adds no replicates where a limit is broken: they would be missing elsewhere, too.
+    kept = judged(question, sorted(measuring))
+    done = {int(k): measuring[int(k)] for k in kept if measuring[int(k)].completed}
     common = _common(done)
     table = np.array(
         [[values[rows.completed[i].id] for i in common] for rows in done.values()],
@@ -69,20 +76,28 @@ def curve_over_examples(
         size /= table.shape[2]
     evidence = Examples(tuple(map(float, done)), table, SEQUENTIAL, size, tuple(common))
     look = assess_if_priced(question, evidence)
-    notes = [_said(evidence), *_left_out(done, common), *failure_notes(question, measuring)]
+    notes = [_said(evidence), *limit_notes(question, measuring), *_left_out(done, common)]
+    notes += failure_notes(question, measuring) + borne(question, measuring)
     ended = state not in (SearchState.PENDING, SearchState.RUNNING)
     if question.axis and ended and not costless(question, evidence.levels):
         notes += sensitivity(question, evidence, look.verdict)
-    spent = billed or {}
+    spent, beside = billed or {}, beside_training(rows)
     facts = {
-        float(level): facts_of(measuring.get(level), spent.get(level, 0.0))
+        float(level): facts_of(measuring.get(level), spent.get(level, 0.0), beside.get(level, 0.0))
         for level in set(measuring) | set(spent)
     }
+    found = compose(question, evidence, look, facts, PRICING, notes=notes)
+    if question.barred:
+        found = _with_barred(found, curve(question, rows, billed=billed))
+    return replace(found, state=state, state_reason=state_reason, sequence=sequence)
+
+
+def _with_barred(found: Curve, plain: Curve) -> Curve:
+    """Returns the curve with its barred levels as they are over replicates alone."""
     return replace(
-        compose(question, evidence, look, facts, PRICING, notes=notes),
-        state=state,
-        state_reason=state_reason,
-        sequence=sequence,
+        found,
+        levels=tuple(plain.at(row.level) if row.barred else row for row in found.levels),
+        unmeasured=plain.unmeasured,
     )
 
 

@@ -26,6 +26,12 @@ class LevelRows:
     completed: Mapping[int, Measurement]
     failed: Mapping[int, Measurement]
 
+    @property
+    def rows(self) -> tuple[Measurement, ...]:
+        """All of them, by replicate."""
+        both = {**self.completed, **self.failed}
+        return tuple(both[i] for i in sorted(both))
+
 
 def distinct(question: Question, measurements: Iterable[Measurement]) -> list[Measurement]:
     """Returns the search's rows, one an id, in an order that doesn't depend on theirs."""
@@ -41,12 +47,15 @@ def distinct(question: Question, measurements: Iterable[Measurement]) -> list[Me
         other = by_id.setdefault(row.id, row)
         if not other.same_result(row):
             raise ValueError(f"measurement {row.id} is there twice with different results")
-        by_id[row.id] = min(other, row, key=_cost)
+        if other is not row:
+            by_id[row.id] = min(other, row, key=_cost)
     return sorted(by_id.values(), key=lambda row: row.id)
 
 
-def _cost(row: Measurement) -> tuple[float, float, int]:
-    return row.billed_device_seconds, row.standalone_device_seconds, row.parameters
+def _cost(row: Measurement) -> tuple[float, float, int, str]:
+    # What clocks tell beside it is no part of the result either; any order of it will do.
+    told = repr((row.footprint, row.stresses))
+    return row.billed_device_seconds, row.standalone_device_seconds, row.parameters, told
 
 
 def measured_rows(question: Question, rows: Iterable[Measurement]) -> dict[int, LevelRows]:

@@ -9,6 +9,7 @@ from tuner.curve import Question, Verdict, VerdictOutcome
 from tuner.returns import words
 from tuner.returns.assessment import assess_evidence
 from tuner.returns.evidence import Evidence
+from tuner.returns.limits import judged
 
 MOST_REPLICATES = 100
 """Above this, no single replicate can turn a verdict, and taking each out costs too much."""
@@ -23,12 +24,12 @@ def sensitivity(
 ) -> list[str]:
     """Returns a note for whatever flips the verdict.
 
-    It is taken again with the largest measured level left out, with each replicate left
+    It is taken again with the largest judged level left out, with each replicate left
     out, and with the margin, or the price, halved and doubled. Exploratory: a verdict that
     survives isn't truer for it, and one that doesn't isn't wrong; the reader should know.
 
     Args:
-        question: What is asked.
+        question: What is asked, with the levels that are barred.
         evidence: What was measured.
         verdict: What it says.
         names: What replicates are called; their numbers where omitted.
@@ -42,9 +43,10 @@ def sensitivity(
 
 
 def _without_top(question: Question, evidence: Evidence, verdict: Verdict) -> list[str]:
-    if len(evidence.levels) < 3:
+    levels = judged(question, evidence.levels)
+    if len(levels) < 3:
         return []
-    top = evidence.levels[-1]
+    top = levels[-1]
     keep = [i for i, level in enumerate(question.levels) if level != top]
     shorter = replace(
         question,
@@ -64,7 +66,7 @@ def _impatient(question: Question, evidence: Evidence, verdict: Verdict, other: 
     """
     if verdict.level is None or other.outcome is not VerdictOutcome.INCONCLUSIVE:
         return False
-    above = sum(level > verdict.level for level in evidence.levels)
+    above = sum(level > verdict.level for level in judged(question, evidence.levels))
     return above - 1 < question.patience
 
 

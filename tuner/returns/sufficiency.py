@@ -4,15 +4,17 @@ With score μ_k (higher better) at capacity c_k, U_k = μ_k − δ·log2(c_k) is
 level is worth after paying the margin δ for each doubling. With a price p on what
 levels cost, U_k = μ_k − p·cost_k: a larger level that costs less is then worth more
 even where it gains nothing. Level k suffices where U_j < U_k for every measured
-j > k; the answer is the smallest such k.
+j > k; the answer is the smallest such k. A level that breaks a limit is none of these.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
 from tuner.curve import Question
+from tuner.returns import limits
 from tuner.returns.pairs import Measured, Pair
 
 
@@ -21,17 +23,27 @@ class Sufficiency:
     """The rule, asked of what is measured.
 
     Attributes:
-        question: What is asked.
+        question: What is asked, with the levels that are barred.
         measured: The bounds of all pairs.
     """
 
     question: Question
     measured: Measured
 
-    @property
+    @functools.cached_property
     def levels(self) -> tuple[float, ...]:
-        """The measured levels, rising."""
-        return self.measured.levels
+        """The measured levels that may be chosen, rising."""
+        return limits.judged(self.question, self.measured.levels)
+
+    @functools.cached_property
+    def declared(self) -> tuple[float, ...]:
+        """The levels that may be chosen, measured or not, rising."""
+        return limits.ladder(self.question, self.measured.levels)
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """The pairs of levels that may be chosen, by smaller, then larger level."""
+        return tuple(pair for k in self.levels for pair in self.above(k))
 
     def above(self, level: float) -> list[Pair]:
         """Returns a level's pairs with every larger measured level, the nearest first."""
@@ -49,7 +61,11 @@ class Sufficiency:
 
     def patient(self, level: float) -> bool:
         """Tells whether enough larger levels are measured to call a plateau."""
-        return len(self.above(level)) >= max(self.question.patience, 1)
+        return len(self.above(level)) >= self.wanted(level)
+
+    def wanted(self, level: float) -> int:
+        """Returns how many larger levels have to be measured to call a plateau."""
+        return limits.larger_wanted(self.question, self.measured.levels, level)
 
     def plateaued(self) -> float | None:
         """Returns the smallest level that is shown to suffice, or None.
@@ -84,9 +100,9 @@ class Sufficiency:
     def rising(self) -> bool:
         """Tells whether every level below the declared top is shown not to suffice.
 
-        A level that isn't measured can't be.
+        A level that isn't measured can't be. The top is the largest within the limits.
         """
-        declared = self.question.levels
+        declared = self.declared
         return (
             len(declared) > 1
             and set(declared) == set(self.levels)

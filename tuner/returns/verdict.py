@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tuner.curve import Question, Verdict, VerdictOutcome
-from tuner.returns import words
+from tuner.returns import limits, words
 from tuner.returns.missing import missing
 from tuner.returns.pairs import Pair
 from tuner.returns.sufficiency import Sufficiency
@@ -17,9 +17,12 @@ def judge(rule: Sufficiency) -> Verdict:
     PLATEAUED at the smallest level that is shown to suffice; DECLINING where the
     largest measured level is moreover shown to be worse than it; RISING where
     every level below the declared top is shown not to suffice; else INCONCLUSIVE.
-    "Not significant" is never read as "equal".
+    "Not significant" is never read as "equal". Levels that break a limit have no say,
+    and the largest one within the limits is the top.
     """
     found = _judge(rule)
+    if rule.question.barred:
+        found = replace(found, reason=f"{found.reason}; {limits.out(rule.question)}")
     if rule.measured.fits and found.outcome is not VerdictOutcome.INCONCLUSIVE:
         return replace(found, reason=f"{found.reason}; of these fits, not of other seeds")
     return found
@@ -80,31 +83,41 @@ def _rising(rule: Sufficiency) -> str:
     best = [max(rule.above(k), key=lambda p: p.comparison.low) for k in rule.levels[:-1]]
     pair = min(best, key=lambda p: p.comparison.low)
     return (
-        f"still rising at {rule.levels[-1]}, the largest level: over every smaller one a larger "
-        f"one gains more than {words.rate(question)} "
+        f"still rising at {rule.levels[-1]}, the largest level{_within(rule)}: over every smaller "
+        f"one a larger one gains more than {words.rate(question)} "
         f"(closest, over {pair.comparison.smaller}: {words.gained(pair, question)}, "
         f"at least {words.number(pair.gain_low, '+')}{_priced(pair, question)})"
     )
 
 
+def _within(rule: Sufficiency) -> str:
+    return " within the limits" if rule.question.barred else ""
+
+
 def _inconclusive(rule: Sufficiency) -> str:
-    question, levels = rule.question, rule.levels
+    levels = rule.levels
     sufficient = rule.estimated()
+    within = _within(rule)
     if sufficient is None:
-        return "no level is measured"
-    if len(question.levels) == 1:
+        return f"no level{within} is measured"
+    if len(rule.declared) == 1:
+        if within:
+            return (
+                f"{sufficient} is the only level{within}, so it is the one to choose, and there is "
+                "none to compare it with"
+            )
         return f"{sufficient} is the only declared level: there is none to compare it with"
     if len(levels) == 1:
-        return f"only {sufficient} is measured: there is nothing to compare it with"
+        return f"only {sufficient} is measured{within}: there is nothing to compare it with"
     if sufficient < levels[-1]:
         above = rule.above(sufficient)
         if rule.bounded(sufficient):
             return (
                 f"{sufficient} seems to suffice, but only {words.count(len(above), 'larger level')}"
-                f" is measured and patience asks for {question.patience}"
+                f" is measured and patience asks for {rule.wanted(sufficient)}"
             )
         return f"{sufficient} seems to suffice, but {_may_be_worth(_closest(above), rule)}"
-    if levels[-1] < question.levels[-1]:
+    if levels[-1] < rule.declared[-1]:
         return f"worth climbing so far: no measured level below {levels[-1]} seems to suffice"
     for level in levels[:-1]:
         if not rule.excluded(level):
@@ -113,7 +126,7 @@ def _inconclusive(rule: Sufficiency) -> str:
                 f"it seems to rise up to {levels[-1]}, but {level} may suffice: "
                 f"over it {_at_least(best, rule)}"
             )
-    skipped = [k for k in question.levels if k not in levels]
+    skipped = [k for k in rule.declared if k not in levels]
     return f"every measured level below {levels[-1]} falls short, but {words.listed(skipped)} " + (
         "is not measured" if len(skipped) == 1 else "are not measured"
     )
