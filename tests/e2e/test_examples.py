@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Stack
-from tuner import JobSpec
+from tuner import read_jobs
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SPECS = sorted(EXAMPLES.glob("*.yaml"))
@@ -37,7 +37,11 @@ def run(stack: Stack, script: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.name)
 def test_every_spec_is_valid_and_says_how_it_is_run(spec: Path):
-    assert JobSpec.from_file(spec).name.replace(" ", "_") == spec.stem
+    jobs = read_jobs(spec)
+    if len(jobs) == 1:
+        assert jobs[0].name.replace(" ", "_") == spec.stem
+    else:
+        assert len({job.name for job in jobs}) == len(jobs)
     assert f"tuner run examples/{spec.name}" in spec.read_text()
 
 
