@@ -99,6 +99,22 @@ def test_curves_under_another_metric(tuner, double, command):
     assert not double.listed[-1].HasField("margin")
 
 
+def test_curves_under_a_condition_are_of_the_searches_that_have_it(tuner, double):
+    double.add_job(make_spec(robustness=["noise:3"]))
+    double.spared = {"noise:3": ("forest/trees", "perceptron")}
+    asked = ("get", "curves", "digits-1", "--metric", "error@noise:3", "--margin", 0.05)
+    got = json.loads(tuner(*asked, "-o", "json").stdout)
+    assert [(row["key"], row["metric"]) for row in got] == [("cnn/depth", "error@noise:3")]
+    # What breaks the others isn't asked for along with it.
+    assert {request.metric for request in double.listed} == {"error@noise:3"}
+    assert double.calls["CompareSearches"] == 0
+    shown = tuner(*asked).stdout
+    assert "error@noise:3" in shown
+    assert "forest/trees" not in shown
+    own = json.loads(tuner("get", "curves", "digits-1", "-o", "json").stdout)
+    assert [row["metric"] for row in own] == ["error", "brier", "error"]
+
+
 def test_predictions_are_saved_as_files(tuner, double, tmp_path):
     double.add_job()
     refused = tuner("predictions", "digits-1", "cnn/depth", "-o", tmp_path / "none")

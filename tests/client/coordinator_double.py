@@ -235,6 +235,8 @@ class Double(tuner_service_pb2_grpc.TunerServiceServicer):
         listed: Every ListCurves request, its pages too.
         kept: Files of every job, by name. A file is sent in chunks of three bytes.
         places: By measurement id, where its predictions are.
+        spared: By condition, the searches that aren't measured under it; nothing is then
+            compared under it.
     """
 
     token: str = ""
@@ -250,6 +252,7 @@ class Double(tuner_service_pb2_grpc.TunerServiceServicer):
     listed: list[pb.ListCurvesRequest] = field(default_factory=list)
     kept: dict[str, bytes] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
+    spared: dict[str, tuple[str, ...]] = field(default_factory=dict)
     jobs: dict[str, pb.Job] = field(default_factory=dict)
     log: list[str] = field(default_factory=lambda: [f"line {i}" for i in range(6)])
 
@@ -341,15 +344,35 @@ class Double(tuner_service_pb2_grpc.TunerServiceServicer):
     def ListCurves(self, request, context):
         self._enter("ListCurves", context)
         self.listed.append(request)
-        curves, token = _page([curve_to_wire(c) for c in make_curves()], request.page_token)
+        curves, token = _page(
+            [curve_to_wire(c) for c in self._under(request.metric)], request.page_token
+        )
         return pb.ListCurvesResponse(curves=curves, next_page_token=token)
+
+    def _under(self, metric) -> list[Curve]:
+        """The canned curves; under a condition those of the searches that have it."""
+        curves = make_curves()
+        named, at, condition = metric.partition("@")
+        if not at:
+            return curves
+        return [
+            replace(curve, metric=f"{named or curve.metric}@{condition}")
+            for curve in curves
+            if curve.search not in self.spared.get(condition, ())
+        ]
 
     def CompareSearches(self, request, context):
         self._enter("CompareSearches", context)
         if self.old:
             context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
         self.compared.append(request)
-        return pb.CompareSearchesResponse(comparison=comparison_to_wire(make_comparison()))
+        named, at, condition = request.metric.partition("@")
+        if condition in self.spared:
+            return pb.CompareSearchesResponse()
+        found = make_comparison()
+        if at:
+            found = replace(found, metric=f"{named or found.metric}@{condition}")
+        return pb.CompareSearchesResponse(comparison=comparison_to_wire(found))
 
     def _measurements(self, search):
         found = [make_measurement("cnn/depth", 1, i, 0.1 + i / 100) for i in range(3)]

@@ -25,6 +25,7 @@ from tuner.curve import (
 from tuner.record import (
     Comparison,
     Conclusion,
+    Footprint,
     Look,
     Measurement,
     Outcome,
@@ -35,6 +36,7 @@ from tuner.record import (
     Place,
     PlanStep,
     StepKind,
+    Stress,
     make_setting,
 )
 
@@ -53,6 +55,16 @@ SETTING = st.dictionaries(WORD, VALUE, max_size=4).map(make_setting)
 LEVEL = st.integers(1, 2**40)
 TIME = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 
+STRESS = st.builds(
+    Stress,
+    condition=WORD,
+    outcome=st.sampled_from(Outcome),
+    examples=st.integers(0, 2**40),
+    device_seconds=NUMBER,
+    error=st.just("") | WORD,
+    note=st.just("") | WORD,
+)
+FOOTPRINT = st.builds(Footprint, NUMBER, NUMBER, st.integers(0, 2**50), NUMBER)
 MEASUREMENT = st.builds(
     Measurement,
     id=WORD,
@@ -72,6 +84,8 @@ MEASUREMENT = st.builds(
     packet_attempt=st.integers(0, 9),
     record_time=st.none() | TIME,
     predictions=st.none() | st.builds(Place, WORD, st.integers(0, 2**62), st.integers(0, 2**62)),
+    stresses=st.lists(STRESS, max_size=3).map(tuple),
+    footprint=st.none() | FOOTPRINT,
 )
 COMPARISON = st.builds(Comparison, LEVEL, LEVEL, st.integers(0, 99), NUMBER, NUMBER, NUMBER)
 PACKET = st.builds(
@@ -100,6 +114,7 @@ STEP = st.builds(
     policy=WORD,
     packets=st.lists(PACKET, max_size=2).map(tuple),
     costs=st.lists(st.tuples(LEVEL, NUMBER), max_size=3).map(tuple),
+    barred=st.lists(st.tuples(LEVEL, WORD), max_size=3).map(tuple),
     look=st.none()
     | st.builds(Look, st.integers(0, 99), WORD, st.lists(COMPARISON, max_size=2).map(tuple)),
 )
@@ -157,6 +172,11 @@ def curve_levels(draw: st.DrawFn) -> tuple[CurveLevel, ...]:
             parameters=st.integers(0, 2**40),
             setting=SETTING,
             forgone=maybe,
+            robustness_device_seconds=NUMBER,
+            latency_ms=st.none() | NUMBER,
+            batch_latency_ms=st.none() | NUMBER,
+            model_bytes=st.none() | NUMBER,
+            barred=st.just("") | WORD,
         )
         rows.append(draw(row))
     return tuple(rows)
