@@ -40,8 +40,10 @@ class Filling:
 
     def medians(self, x: Features) -> dict[int, float]:
         """Returns what fills each column that has missing cells, by the column's place."""
-        found = {}
-        for column in self._columns:
-            there = x[~np.isnan(x[:, column]), column]
-            found[column] = float(np.median(there)) if len(there) else 0.0
-        return found
+        return {column: median(x[:, column]) for column in self._columns}
+
+
+def median(column: Features) -> float:
+    """Returns what fills a column's missing cells: the median of the others, or 0 without any."""
+    there = column[~np.isnan(column)]
+    return float(np.median(there)) if len(there) else 0.0

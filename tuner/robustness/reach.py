@@ -50,3 +50,7 @@ class Reach:
         low = np.maximum(around - radius, np.minimum(self.low, around))
         high = np.minimum(around + radius, np.maximum(self.high, around))
         return np.clip(x, low, high)
+
+    def within(self, x: Features, around: Features) -> Features:
+        """Returns x, moved into what there is; `clip` without a ball."""
+        return np.clip(x, np.minimum(self.low, around), np.maximum(self.high, around))
