@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from benchmarks import fooling
+from tuner import catalog
 from tuner.errors import TunerError
 from tuner.returns.bounds import mixture_multiplier
 from tuner.spec import BlobFile, Code, JobSpec, KeptModel, Search, Worth
@@ -81,6 +82,20 @@ def test_no_field_is_there_that_a_spec_has_not():
 
 
 REFUSALS = [row for row in rows(SPEC, 2) if row[0] != "in the spec"]
+
+
+def test_conditions_are_told_as_the_catalog_has_them():
+    told: dict[str, list[str]] = {}
+    for row in rows(SPEC, 4):
+        told |= dict.fromkeys(re.findall(r"`(\w+)`", row[0]), row)
+    assert set(told) == set(catalog.PERTURBATIONS)
+    for name, known in catalog.PERTURBATIONS.items():
+        _, _, strength, of = told[name]
+        assert strength.endswith(f"; {known.default:g}")
+        assert {kind for kind in ("images", "tables") if kind in of} == set(known.inputs)
+        assert ("classification" in of) == (known.tasks == ("classification",))
+        able = [learner.name for learner in catalog.LEARNERS.values() if learner.gradients]
+        assert re.findall(r"`(\w+)`", of) == (able if known.gradients else [])
 
 
 @pytest.mark.parametrize("row", REFUSALS, ids=lambda row: row[0][:60])
