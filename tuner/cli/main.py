@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tuner import __version__
-from tuner.cli import analyze, cluster, export, get, jobs, simulate, submit
+from tuner.cli import analyze, cluster, export, get, jobs, simulate, spot, submit
 from tuner.cli.exits import Commands
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ def _globals(
 
 app.command("run")(submit.run)
 app.command("submit")(submit.submit)
+app.command("spot")(spot.spot)
 app.command("validate")(submit.validate)
 app.command("watch")(jobs.watch)
 app.command("logs")(jobs.logs)
