@@ -44,8 +44,11 @@ class Broker:
         self.handle: Any = actor.remote()
 
     def offer(self, tasks: list[Task]) -> None:
-        """Takes packets to hand out; that the broker has died shows at the next collect."""
-        self.handle.offer.remote(tasks)
+        """Takes packets to hand out, in their order.
+
+        It is waited for: calls that an asynchronous actor has at once may overtake each other.
+        """
+        ray.get(self.handle.offer.remote(tasks))
 
     def offer_surplus(self, tasks: list[Task]) -> None:
         """Takes packets that no step has asked for yet, for slots that would be idle."""
