@@ -688,14 +688,18 @@ class ListCurvesRequest(_message.Message):
     page_token: _builtins.str
     metric: _builtins.str
     """Scores are taken again under this metric, from the stored predictions; empty
-    is each search's own. Hyperparameters stay those chosen under the job's.
+    is each search's own. Under a condition, "error@pgd:0.1", they are those that
+    were measured, and only searches that have it are listed; "@pgd:0.1" is each
+    one's own metric under it. Hyperparameters stay those chosen under the job's.
     """
     margin: _builtins.float
     """The least gain per doubling that is worth having, in the metric's units; the
     job's own where absent.
     """
     examples: _builtins.bool
-    """Take the verdict over other test examples, too, and not only other seeds."""
+    """Take the verdict over other test examples, too, and not only other seeds. Not
+    under a condition.
+    """
     def __init__(
         self,
         *,
@@ -750,7 +754,7 @@ class CompareSearchesRequest(_message.Message):
     """A job's name."""
     metric: _builtins.str
     """What they are compared on; empty is what the job is judged on, else its
-    first search.
+    first search. Under a condition as in ListCurvesRequest.
     """
     rope: _builtins.bool
     """Also tell the chance that two differ by less than the margin (region of
