@@ -33,6 +33,7 @@ from tuner.curve import Curve, LearnerComparison, Question
 from tuner.errors import Status, TunerError
 from tuner.jobs import SearchStatus
 from tuner.record import Measurement, Phase
+from tuner.returns.curves import beside_training
 from tuner.wire.artifacts import TRUTH
 from tuner.wire.names import JobName
 
@@ -99,8 +100,19 @@ def _compute_other(
         curve = over_examples(asked, winners, values, groups, search, billed, sequence)
     else:
         curve = _compute(asked, rows, search, billed, sequence)
+    curve = _with_all_spent(curve, measurements)
     note = other.note(question)
     return replace(curve, notes=(note, *curve.notes)) if note else curve
+
+
+def _with_all_spent(curve: Curve, measurements: Sequence[Measurement]) -> Curve:
+    """Returns the curve with what went to conditions over all of the search's rows."""
+    spent = beside_training(measurements)
+    levels = (
+        replace(row, robustness_device_seconds=spent.get(int(row.level), 0.0))
+        for row in curve.levels
+    )
+    return replace(curve, levels=tuple(levels))
 
 
 def _compare(

@@ -12,7 +12,7 @@ from tuner import scoring
 from tuner.curve import Curve, VerdictOutcome
 from tuner.errors import Status
 from tuner.predictions import Truth, encode
-from tuner.record import FOOTPRINT, Footprint, Measurement, Outcome, Place, Stress
+from tuner.record import FOOTPRINT, Footprint, Measurement, Outcome, Phase, Place, Stress
 from tuner.spec import Search
 from tuner.v1 import runner_service_pb2 as rpb
 from tuner.v1 import tuner_service_pb2 as pb
@@ -136,12 +136,16 @@ async def test_a_search_that_is_judged_under_a_condition_can_be_judged_without(
     without = {name: value for name, value in rows[0].scores.items() if "@" not in name}
     late = replace(NOISE, outcome=Outcome.TIMED_OUT, error="the time ran out", note="")
     rows[0] = replace(rows[0], scores=without, stresses=(late,))
-    await runner.record(*rows)
+    tried = runner.row(1, phase=Phase.TUNING)
+    await runner.record(*rows, replace(tried, scores={"error@noise:3": 0.9}, stresses=(NOISE,)))
     own = (await ask(house, job.name))[DEPTH]
     assert (own.metric, own.at(1).replicates, own.at(1).failed) == ("error@noise:3", 3, 1)
     assert any("TIMED_OUT: the time ran out" in note for note in own.notes)
     clean = (await ask(house, job.name, metric="error"))[DEPTH]
     assert (clean.at(1).replicates, clean.at(1).failed) == (4, 0)
+    for curve in (own, clean):  # tuning under noise has its part in the bill
+        spent = [curve.at(level).robustness_device_seconds for level in (1, 2)]
+        assert spent == [5 * NOISE.device_seconds, 4 * NOISE.device_seconds]
     assert [clean.at(level).score for level in (1, 2)] == pytest.approx([7.5 / 60, 13.5 / 60])
     assert (
         "taken again from stored predictions; hyperparameters are those chosen under"
