@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tuner.catalog import PERTURBATIONS
 from tuner.datasets import registry as sources
@@ -26,6 +25,7 @@ from tuner.record import seed_of
 from tuner.robustness import registry
 from tuner.robustness.base import Effort, Victim
 
+ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "corruptions.png"
 MNIST = ROOT.parent / "shared" / "data" / "mnist"
 RANGE_OF = 1_000

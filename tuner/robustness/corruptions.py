@@ -79,7 +79,8 @@ def shift(victim: Victim, strength: float, effort: Effort, seed: int, device: De
 def noise(victim: Victim, strength: float, effort: Effort, seed: int, device: Device) -> Disturbed:
     """Adds Gaussian noise to every value of images or tables. See `base.Disturb`.
 
-    What is constant where the model was trained stays as it is.
+    What is constant where the model was trained stays as it is, and nothing leaves the range
+    that values have there. The other corruptions mix what an image, or its column, holds.
     """
     reach = Reach.of(victim.fold.x)
     size = (TABLE_NOISE if victim.x.ndim == 2 else NOISE)[strength]
@@ -105,7 +106,7 @@ def blur(victim: Victim, strength: float, effort: Effort, seed: int, device: Dev
             raise TimedOutError(f"blur of {first} of {len(x)} examples")
         some = slice(first, first + _AT_ONCE)
         gaussian_filter(x[some], (0, 0, sigma, sigma), mode="nearest", output=blurred[some])
-    return Disturbed(Reach.of(victim.fold.x).within(blurred, x))
+    return Disturbed(blurred)
 
 
 def contrast(
@@ -118,8 +119,7 @@ def contrast(
     """
     x = _images("contrast", victim.x)
     means = x.mean(axis=(2, 3), keepdims=True, dtype=np.float64).astype(np.float32)
-    pale = means + np.float32(CONTRAST[strength]) * (x - means)
-    return Disturbed(Reach.of(victim.fold.x).within(pale, x))
+    return Disturbed(means + np.float32(CONTRAST[strength]) * (x - means))
 
 
 def missing(
