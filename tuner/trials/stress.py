@@ -17,7 +17,7 @@ from tuner.learners import samples
 from tuner.learners.base import Device, Learner, Model, Result
 from tuner.learners.fits import describe, outcome_of
 from tuner.record import FOOTPRINT, Footprint, Member, Outcome, Packet, Phase, Stress, seed_of
-from tuner.robustness import registry
+from tuner.robustness import masking, registry
 from tuner.robustness.base import Victim
 from tuner.scoring import DivergedError
 from tuner.trials.footprint import footprint
@@ -262,10 +262,6 @@ def _with_notes(borne: Borne, examples: int) -> Borne:
         if under("error", stress.condition) in borne.scores
         and Condition.parse(stress.condition).known.group == "attack"
     }
-    if not errors:
-        return borne
-    from tuner.robustness import masking
-
     found = masking.notes(errors, examples)
     stresses = tuple(
         replace(s, note=" ".join(filter(None, (s.note, found.get(s.condition, ""))))[:ERROR_LENGTH])
