@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
 from registered import Registered
 
 from tuner import catalog
@@ -23,6 +24,7 @@ class TestPerceptronOnTables(TestPerceptron):
         return tiny_table(replicate)
 
 
+@pytest.mark.slow
 class TestPerceptronSamples(TestPerceptron):
     axis = "samples"
     levels = (10, 40)
@@ -33,6 +35,7 @@ class TestLogistic(Registered):
     failing = ({"C": -1.0}, Outcome.CRASHED)
 
 
+@pytest.mark.slow
 class TestLogisticSamples(TestLogistic):
     axis = "samples"
     levels = (10, 40)
@@ -48,6 +51,7 @@ class TestLinear(OnValues, Registered):
     failing = ({"alpha": -1.0}, Outcome.CRASHED)
 
 
+@pytest.mark.slow
 class TestLinearSamples(TestLinear):
     axis = "samples"
     levels = (10, 40)
@@ -68,6 +72,7 @@ class TestNeighbors(Registered):
     failing = ({"metric": "beauty"}, Outcome.CRASHED)
 
 
+@pytest.mark.slow
 class TestNeighborsSamples(TestNeighbors):
     axis = "samples"
     levels = (10, 40)
@@ -85,6 +90,7 @@ class TestSvmComponents(Registered):
     looks = (0, 1, 2, 3, 4, 6, 9)
 
 
+@pytest.mark.slow
 class TestSvmSamples(TestSvmComponents):
     axis = "samples"
     levels = (10, 40)

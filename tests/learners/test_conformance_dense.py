@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
 from registered import Registered
 
 from tuner import catalog
@@ -21,6 +22,7 @@ class TestRbmUnits(Registered):
     accelerated = True
 
 
+@pytest.mark.slow
 class TestRbmUnitsOnTables(TestRbmUnits):
     def make_fold(self, replicate: int) -> Fold:
         return tiny_table(replicate)
@@ -32,10 +34,12 @@ class TestRbmDepth(TestRbmUnits):
     quick: ClassVar = {"epochs": 2, "batch_size": 16, "units": 4}
 
 
+@pytest.mark.slow
 class TestRbmDepthPersistent(TestRbmDepth):
     quick: ClassVar = {"epochs": 2, "batch_size": 16, "units": 4, "algorithm": "persistent"}
 
 
+@pytest.mark.slow
 class TestRbmSamples(TestRbmUnits):
     axis = "samples"
     levels = (10, 40)

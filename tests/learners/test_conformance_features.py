@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import ClassVar
 
+import pytest
 from registered import Registered
 
 from tuner import catalog
@@ -34,6 +35,7 @@ class TestBagOfFeaturesWords(Registered):
     looks = (0, 1, 5, 7, 9, 10, 15)
 
 
+@pytest.mark.slow
 class TestBagOfFeaturesSamples(Registered):
     entry = catalog.LEARNERS["bag_of_features"]
     axis = "samples"
@@ -55,6 +57,7 @@ class TestDeepFeaturesDepth(Registered):
     failing = ({"C": -1.0}, Outcome.CRASHED)
 
 
+@pytest.mark.slow
 class TestDeepFeaturesOfAnotherSet(TestDeepFeaturesDepth):
     quick: ClassVar = {**TestDeepFeaturesDepth.quick, "pretrained": "digits"}
 
@@ -63,6 +66,7 @@ class TestDeepFeaturesOfAKeptModel(TestDeepFeaturesDepth):
     quick: ClassVar = {**TestDeepFeaturesDepth.quick, "pretrained": "kept"}
 
 
+@pytest.mark.slow
 class TestDeepFeaturesSamples(TestDeepFeaturesDepth):
     axis = "samples"
     levels = (16, 40)
@@ -78,11 +82,13 @@ class TestHmmStates(Registered):
     failing = ({"min_covar": float("nan")}, Outcome.DIVERGED)
 
 
+@pytest.mark.slow
 class TestHmmStatesOnTables(TestHmmStates):
     def make_fold(self, replicate: int) -> Fold:
         return tiny_table(replicate)
 
 
+@pytest.mark.slow
 class TestHmmSamples(Registered):
     entry = catalog.LEARNERS["hmm"]
     axis = "samples"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
 from registered import Registered
 
 from tuner import catalog
@@ -22,12 +23,14 @@ class TestCnnDepth(Registered):
     tolerance = 1e-4
 
 
+@pytest.mark.slow
 class TestCnnFilters(TestCnnDepth):
     axis = "filters"
     levels = (2, 4)
     quick: ClassVar = {"epochs": 2, "depth": 2, "batch_size": 16}
 
 
+@pytest.mark.slow
 class TestCnnSamples(TestCnnDepth):
     axis = "samples"
     levels = (16, 40)
@@ -68,6 +71,7 @@ class TestMlpEpochsOnValues(TestMlpEpochs):
         return tiny_values(replicate)
 
 
+@pytest.mark.slow
 class TestMlpSamples(TestMlpDepth):
     axis = "samples"
     levels = (16, 40)
@@ -82,18 +86,21 @@ class TestResNetDepth(Registered):
     failing = ({"learning_rate": 1e30}, Outcome.DIVERGED)
 
 
+@pytest.mark.slow
 class TestResNetFilters(TestResNetDepth):
     axis = "filters"
     levels = (2, 4)
     quick: ClassVar = {"epochs": 2, "depth": 8, "batch_size": 16}
 
 
+@pytest.mark.slow
 class TestResNetEpochs(TestResNetDepth):
     axis = "epochs"
     levels = (1, 3)
     quick: ClassVar = {"depth": 8, "filters": 2, "batch_size": 16}
 
 
+@pytest.mark.slow
 class TestResNetSamples(TestResNetDepth):
     axis = "samples"
     levels = (16, 40)

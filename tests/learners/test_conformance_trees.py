@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
 from registered import Registered
 
 from tuner import catalog
@@ -20,17 +21,10 @@ class TestForestTrees(Registered):
     looks = (0, 1, 2, 4, 9, 12, 20)
 
 
+@pytest.mark.slow
 class TestForestTreesOnTables(TestForestTrees):
     def make_fold(self, replicate: int) -> Fold:
         return tiny_table(replicate)
-
-
-class TestForestSamples(Registered):
-    entry = catalog.LEARNERS["forest"]
-    axis = "samples"
-    levels = (10, 40)
-    quick: ClassVar = {"trees": 5}
-    failing = ({"criterion": "beauty"}, Outcome.CRASHED)
 
 
 class TestForestTreesOnValues(TestForestTrees):
@@ -40,11 +34,21 @@ class TestForestTreesOnValues(TestForestTrees):
         return tiny_values(replicate)
 
 
-class TestForestLeaves(TestForestSamples):
+class TestForestLeaves(Registered):
+    entry = catalog.LEARNERS["forest"]
     axis = "leaves"
     levels = (2, 8)
+    quick: ClassVar = {"trees": 5}
+    failing = ({"criterion": "beauty"}, Outcome.CRASHED)
 
 
+@pytest.mark.slow
+class TestForestSamples(TestForestLeaves):
+    axis = "samples"
+    levels = (10, 40)
+
+
+@pytest.mark.slow
 class TestForestLeavesOnValues(TestForestLeaves):
     failing = ({"splitter": "beauty"}, Outcome.CRASHED)
 
@@ -65,12 +69,14 @@ class TestBoostingRoundsOnValues(TestBoostingRounds):
         return tiny_values(replicate)
 
 
+@pytest.mark.slow
 class TestBoostingLeaves(TestBoostingRounds):
     axis = "leaves"
     levels = (2, 4)
     quick: ClassVar = {"rounds": 4, "min_samples_leaf": 3}
 
 
+@pytest.mark.slow
 class TestBoostingSamples(TestBoostingLeaves):
     axis = "samples"
     levels = (20, 40)
