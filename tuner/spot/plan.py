@@ -94,6 +94,7 @@ def check(asked: Asked) -> None:
         )
     for name in asked.families:
         _check_family(name, asked.task)
+    plan(asked, 60 * asked.minutes)
     metric = catalog.metric_named(asked.metric or catalog.USUAL_METRIC[asked.task])
     usual = metric is None or metric.name == catalog.USUAL_METRIC[asked.task]
     if asked.margin is None and not usual and math.isinf(metric.span if metric else 0):
@@ -102,7 +103,6 @@ def check(asked: Asked) -> None:
             f"is missing: what difference in {asked.metric} matters hangs on its units; give "
             "the least that does",
         )
-    plan(asked, 60 * asked.minutes)
 
 
 def plan(asked: Asked, seconds: float) -> JobSpec:
@@ -168,7 +168,7 @@ def ladder(learner: Learner) -> tuple[int, ...]:
     above = [level for level in levels[len(up_to) :] if usual and level < 4 * usual]
     above = above[: max(0, count - 2)]
     found = (*up_to[-(count - len(above)) :], *above)
-    return found if len(found) > 1 else levels[:count]
+    return found if len(found) > 1 else levels[: 2 if up_to else count]
 
 
 def _search(learner: Learner) -> dict[str, object]:
