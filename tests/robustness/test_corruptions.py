@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from tuner.catalog import PERTURBATIONS
 from tuner.datasets import registry as sources
@@ -230,6 +231,29 @@ def test_blur_is_as_wide_as_its_table_says(side: int) -> None:
         expected = pytest.approx(share * side, rel=0.2 if side == 9 else 0.01)
         assert np.sqrt((found.sum(axis=0) * off**2).sum()) == expected
         assert np.sqrt((found.sum(axis=1) * off**2).sum()) == expected
+
+
+def test_blur_is_as_wide_as_high_where_the_sides_differ() -> None:
+    """Of the side of a square of the same area."""
+    points = {}
+    for shape in ((9, 81), (27, 27)):
+        point = np.zeros((1, 1, *shape), np.float32)
+        point[0, 0, shape[0] // 2, shape[1] // 2] = 1
+        found = run("blur", victim(point, point.copy()), 1).x[0, 0]
+        rows, columns = (side // 2 + np.arange(-4, 5) for side in shape)
+        points[shape] = found[np.ix_(rows, columns)]
+    # But for rows next to an edge, which get some of themselves again from beyond it.
+    assert points[9, 81][2:-2] == pytest.approx(points[27, 27][2:-2], rel=0.02)
+
+
+def test_blur_finds_the_edge_again_beyond_the_edge() -> None:
+    x = image(2, 3, 6, 6)
+    far = np.pad(x, ((0, 0), (0, 0), (9, 9), (9, 9)), mode="edge")
+    for severity, share in corruptions.BLUR.items():
+        sigma = share * 6
+        alone = gaussian_filter(far, (0, 0, sigma, sigma))[:, :, 9:-9, 9:-9]
+        found = run("blur", victim(x.copy(), x.copy()), severity).x
+        assert found == pytest.approx(alone, abs=1e-6)
 
 
 def test_blur_keeps_images_and_channels_apart() -> None:
