@@ -9,11 +9,11 @@ from dataclasses import replace
 
 from services.runner.ahead import Surplus
 from services.runner.interfaces import Ledger, Packets
+from services.runner.losses import Losses, crashed
 from services.runner.narration import Narrator
 from tuner.record import (
     Conclusion,
     Measurement,
-    Outcome,
     PacketAttempt,
     PacketOutcome,
     PlanStep,
@@ -24,9 +24,6 @@ from tuner.trials.work import Report, Task, device_share
 
 COLLECT_SECONDS = 0.5
 """Longest wait for reports before directives and budgets are looked at again."""
-
-MAX_LOSSES = 3
-"""Workers that a packet may take with it before it is called CRASHED itself."""
 
 GRACE_SECONDS = 3.0
 """How long packets in flight are waited for once the job's time is over."""
@@ -82,7 +79,7 @@ class Planner:
         self._start = time.monotonic() - elapsed_seconds
         self._billed = billed_device_seconds
         self._broken_off = False
-        self._losses: dict[str, int] = {}
+        self._losses = Losses()
         self._policies = {s.key: Climb(spec, s.key) for s in spec.all_searches()}
         self._records = {key: SearchRecord(job, key) for key in self._policies}
         self._owed: dict[str, set[str]] = {key: set() for key in self._policies}
@@ -291,31 +288,8 @@ class Planner:
     def _judge_loss(
         self, report: Report, node_alive: Callable[[str], bool]
     ) -> tuple[Measurement, ...]:
-        """Offers a lost packet again, unless it has killed too many workers by itself.
-
-        A lost node is never the packet's fault; a worker that dies on a living
-        node may be.
-        """
-        task = report.task
-        if node_alive(report.node):
-            self._losses[task.packet.id] = self._losses.get(task.packet.id, 0) + 1
-        if self._losses.get(task.packet.id, 0) < MAX_LOSSES:
-            self._packets.retry(task)
+        """Offers a lost packet again, unless it has killed too many workers by itself."""
+        if self._losses.forgiven(report, node_alive):
+            self._packets.retry(report.task)
             return ()
-        record = self._records[task.search]
-        error = f"its worker died {MAX_LOSSES} times, last with: {report.error}"
-        return tuple(
-            Measurement(
-                id=record.id_of(task.packet.phase, member),
-                search=task.search,
-                phase=task.packet.phase,
-                level=member.level,
-                setting=member.setting,
-                replicate=member.replicate,
-                outcome=Outcome.CRASHED,
-                error=error,
-                packet=task.packet.id,
-                packet_attempt=task.attempt,
-            )
-            for member in task.packet.members()
-        )
+        return crashed(self._records[report.task.search], report)

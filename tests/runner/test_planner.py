@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.runner import planner as planning
+from services.runner.losses import MAX_LOSSES
 from services.runner.narration import Narrator
-from services.runner.planner import MAX_LOSSES, OVER, Planner
+from services.runner.planner import OVER, Planner
 from tests.search.bench import JOB, Table, climb
 from tuner.record import (
     Conclusion,
