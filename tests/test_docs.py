@@ -20,7 +20,7 @@ from benchmarks import fooling
 from tuner import catalog
 from tuner.errors import TunerError
 from tuner.returns.bounds import mixture_multiplier
-from tuner.spec import BlobFile, Code, JobSpec, KeptModel, Search, Worth
+from tuner.spec import BlobFile, Code, JobSpec, KeptModel, Search, Worth, read_jobs
 from tuner.v1 import runner_service_pb2, tuner_service_pb2
 
 ROOT = Path(__file__).parents[1]
@@ -106,11 +106,12 @@ def test_refusals_read_as_they_are_quoted(row: list[str]):
     assert said == [row[1].strip("`")]
 
 
-def test_specs_in_the_docs_are_valid():
+def test_specs_in_the_docs_are_valid(tmp_path):
     specs = re.findall(r"```yaml\n(.*?)```", SPEC, re.DOTALL)
     assert len(specs) >= 2
     for text in specs:
-        JobSpec.parse(yaml.safe_load(text))
+        (tmp_path / "job.yaml").write_text(text)
+        assert read_jobs(tmp_path / "job.yaml")
 
 
 def test_the_bounds_of_few_replicates_are_what_the_code_reckons():

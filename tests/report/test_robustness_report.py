@@ -10,7 +10,7 @@ from synthetic import measurements, result
 
 from tuner import JobSpec, report
 from tuner.curve import Verdict, VerdictOutcome
-from tuner.report import naming, robustness, tables
+from tuner.report import naming, robustness, standings, tables
 from tuner.report.html import page
 
 SPEC = JobSpec.parse(
@@ -205,6 +205,24 @@ def test_the_section_in_the_terminal(found):
     line = next(line for line in section.splitlines() if " noise:3 " in line)
     assert line.split()[:3] == ["forest/trees", "noise:3", "16"]
     assert line.split()[-2:] == ["16", "64"]
+
+
+def test_the_section_fits_100_columns_where_every_answer_is_open(found):
+    open_ended = Verdict(VerdictOutcome.INCONCLUSIVE, None, "because", (4, 16, 64, 256, 1024))
+    hard = [
+        replace(
+            effect,
+            condition="label_noise:0.25",
+            clean=replace(effect.clean, search="bag_of_features/words", verdict=open_ended),
+            under=replace(effect.under, verdict=open_ended),
+        )
+        for effect in robustness.effects(found)
+        if effect.search == "forest/trees"
+    ]
+    text = shown(standings.breaks(hard))
+    assert "…" not in text
+    assert "label_noise:0.25" in text
+    assert "±" in text
 
 
 def test_the_object_has_what_conditions_do(found):

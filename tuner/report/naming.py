@@ -61,6 +61,11 @@ def interval(low: float | None, high: float | None, digits: int = 4, plus: bool 
     return f"[{number(low, digits, plus)}, {number(high, digits, plus)}]"
 
 
+def half_width(low: float | None, high: float | None, digits: int = 4) -> str:
+    """Returns how far bounds are from their middle; a dash where they aren't known."""
+    return "–" if low is None or high is None else number((high - low) / 2, digits)
+
+
 def seconds(value: float | None) -> str:
     """Returns device-seconds with three digits that count; hours where there are many."""
     if value is None or not math.isfinite(value):

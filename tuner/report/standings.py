@@ -63,8 +63,9 @@ def _under(ranked: Ranking, conditions: Sequence[str]) -> Table:
     for name in conditions:
         table.add_column(column(name), justify="right", no_wrap=True)
     for rank in ranked.ranks:
-        cells = (naming.number(rank.under[name], 3) for name in conditions)
-        table.add_row(rank.search, *cells, style="bold" if rank.good_enough else None)
+        cells = [naming.number(rank.under[name], 3) for name in conditions]
+        if any(rank.under[name] is not None for name in conditions):
+            table.add_row(rank.search, *cells, style="bold" if rank.good_enough else None)
     return table
 
 
@@ -79,8 +80,10 @@ def breaks(found: Sequence[Effect]) -> Table:
     table = titled("What breaks them")
     table.add_column("search", no_wrap=True)
     table.add_column("condition", no_wrap=True)
-    for name in ("level", "clean", "under it", "interval", "drop", "enough", "under it"):
+    for name in ("level", "clean", "under it", "±", "drop"):
         table.add_column(name, justify="right", no_wrap=True)
+    for name in ("enough", "under it"):
+        table.add_column(name, justify="right")
     before = ""
     for effect in found:
         after = effect.after
@@ -90,7 +93,7 @@ def breaks(found: Sequence[Effect]) -> Table:
             naming.level(effect.level) if effect.clean.axis else "–",
             naming.number(effect.before.score, 3),
             naming.number(effect.score, 3),
-            naming.interval(after.low, after.high, 3) if after is not None else "–",
+            naming.half_width(after.low, after.high, 3) if after is not None else "–",
             naming.number(effect.drop, 3, plus=True),
             enough(effect.clean),
             enough(effect.under),
