@@ -136,6 +136,14 @@ def test_one_family_alone_has_nothing_to_be_compared_with(tmp_path):
     assert following_as_yaml(findings, "spot-1", tmp_path) is None
 
 
+def test_data_that_cant_be_used_is_said_once():
+    spec = spot_of("perceptron", "forest")
+    bad = (SearchState.FAILED, "dataset: 1.png has 28 by 28 pixels, 2.png 39 by 20")
+    findings = found(spec, [], {"perceptron": bad, "forest": bad})
+    assert words.headline(findings) == f"Nothing was measured: {bad[1]}."
+    assert markdown(findings, "spot-1", None, None).count(bad[1]) == 1
+
+
 def test_nothing_known_is_said_as_such():
     spec = spot_of("perceptron", "forest")
     findings = found(spec, [], {"perceptron": OVER, "forest": OVER})
@@ -238,6 +246,8 @@ def test_every_format_says_the_same(usual):
 def test_remarks_warn_where_nothing_can_be_told_apart_and_where_the_baseline_does():
     spec = spot_of("perceptron", "logistic", "naive_bayes")
     means = dict.fromkeys(("perceptron", "logistic", "naive_bayes"), (0.1,))
-    said = words.remarks(found(spec, rows_of(spec, means, noise=0.05)), FACTS)
-    assert any("No family can be told from the best" in line for line in said)
+    findings = found(spec, rows_of(spec, means, noise=0.05))
+    assert "no family can be told from it" in words.headline(findings)
+    said = words.remarks(findings, FACTS)
+    assert any("would tell families apart" in line for line in said)
     assert any("look at the data before" in line for line in said)

@@ -81,6 +81,13 @@ class Findings:
         """Returns the families of which it was decided so."""
         return tuple(family for family in self.families if family.decision is decision)
 
+    @property
+    def problem(self) -> str:
+        """What is wrong with the data as a whole; empty where any family could be measured."""
+        reasons = {family.curve.state_reason for family in self.families}
+        unable = all(family.decision is Decision.UNABLE for family in self.families)
+        return reasons.pop() if unable and len(reasons) == 1 else ""
+
 
 def find(
     spec: JobSpec, curves: Mapping[str, Curve], measurements: Iterable[Measurement]

@@ -86,7 +86,7 @@ def markdown(
     lines = [f"# {findings.spec.name}", "", words.headline(findings), ""]
     lines += [words.conditions(findings, facts), ""]
     lines += [f"Data: {data_line(facts)}. Job {job}.", ""] if facts else []
-    for decision in Decision:
+    for decision in () if findings.problem else Decision:
         families = findings.decided(decision)
         if not families:
             continue
@@ -108,8 +108,9 @@ def table(findings: Findings, facts: DatasetFacts | None) -> RenderableType:
     from rich.text import Text
 
     parts: list[RenderableType] = [Text(words.headline(findings), style="bold")]
-    parts.append(Text(words.conditions(findings, facts), style="dim"))
-    for decision in Decision:
+    if not findings.problem:
+        parts.append(Text(words.conditions(findings, facts), style="dim"))
+    for decision in () if findings.problem else Decision:
         families = findings.decided(decision)
         if families:
             parts += [Text(""), Text(words.HEADINGS[decision], style=_STYLES[decision])]

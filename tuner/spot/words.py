@@ -133,12 +133,23 @@ def footprint(row: CurveLevel | None) -> str:
 def headline(findings: Findings) -> str:
     """Returns what was found, in a sentence."""
     worth = findings.decided(Decision.WORTH)
+    if findings.problem:
+        return f"Nothing was measured: {findings.problem}."
     if not worth:
         return "No two families were measured in full: nothing can be told of any."
     names = [family.learner for family in worth]
-    several = len(names) > 1
-    listed = f"{', '.join(names[:-1])} and {names[-1]}" if several else names[0]
-    return f"Worth a real search: {listed}. The best mean is that of {names[0]}."
+    best = f"The best mean is that of {names[0]}"
+    if _undecided(findings):
+        return f"{best}; no family can be told from it, so each may be worth a real search."
+    listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+    return f"Worth a real search: {listed}. {best}."
+
+
+def _undecided(findings: Findings) -> bool:
+    """Tells whether bounds leave all of several families where they were."""
+    compared = findings.comparison
+    worth = len(findings.decided(Decision.WORTH))
+    return compared is not None and 2 < worth == len(compared.contenders)
 
 
 def conditions(findings: Findings, facts: DatasetFacts | None) -> str:
@@ -161,11 +172,10 @@ def remarks(findings: Findings, facts: DatasetFacts | None) -> list[str]:
     spec, said = findings.spec, []
     worth = findings.decided(Decision.WORTH)
     compared = findings.comparison
-    tied = [family for family in worth if not family.best]
-    if compared is not None and 1 < len(tied) == len(compared.contenders) - 1:
+    if _undecided(findings):
         said.append(
-            "No family can be told from the best: more examples, above all in the test, would "
-            "tell more than a longer search."
+            "More examples, above all in the test, would tell families apart; a longer search "
+            "alone may not."
         )
     cheap = [family.learner for family in worth if family.curve.baseline or _cheap(family)]
     if cheap:
