@@ -131,7 +131,7 @@ def test_the_ranking_in_the_terminal(found):
     assert lines["mlp/depth"][:4] == ["a", "mlp/depth", "✓", "2"]
     assert lines["forest/trees"][-3] == "×16"
     assert "b  perceptron" in text
-    assert "mlp/depth and forest/trees can't be told apart." in text
+    assert "Those that share a letter can't be told apart" in text
 
 
 def test_a_ranking_with_many_conditions_and_long_names_fits_100_columns(found):

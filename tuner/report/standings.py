@@ -37,7 +37,7 @@ def _ranking(ranked: Ranking, conditions: Sequence[str]) -> Table:
     table = titled(f"Learners compared by {ranked.metric}")
     table.add_column("", no_wrap=True)
     table.add_column("search", no_wrap=True)
-    for name in ("level", column(ranked.metric), "interval", "cost", "×"):
+    for name in ("level", column(ranked.metric), "±", "cost", "×"):
         table.add_column(name, justify="right", no_wrap=True)
     for name in conditions:
         table.add_column(column(name), justify="right", no_wrap=True)
@@ -47,7 +47,7 @@ def _ranking(ranked: Ranking, conditions: Sequence[str]) -> Table:
             f"{rank.search} ✓" if rank.good_enough else rank.search,
             level(rank),
             naming.number(rank.score),
-            naming.interval(rank.low, rank.high),
+            naming.half_width(rank.low, rank.high),
             naming.seconds(rank.cost),
             naming.times(rank.ratio),
             *(naming.number(rank.under[name], 3) for name in conditions),

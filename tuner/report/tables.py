@@ -73,7 +73,7 @@ def compared(result: Result) -> list[RenderableType]:
     comparison, ranked = result.comparison, rank(result)
     if comparison is not None and ranked is not None:
         key = "Those that share a letter can't be told apart; ✓ is the cheapest good enough."
-        lines = [key, f"{comparison.reason}.".replace("..", "."), *sentences.alike(comparison)]
+        lines = [key, f"{comparison.reason.rstrip('.')}."]
         parts += [Text(""), *standings.ranking(ranked), *_indented(lines)]
     if found := robustness.effects(result):
         data = naming.dataset_name(result.job.spec.dataset)
