@@ -88,6 +88,21 @@ def test_scores_under_conditions_are_those_of_the_same_level(found):
     assert forest.under["noise:3"] == pytest.approx(0.25, abs=0.01)  # 64 trees would have .15
 
 
+def test_what_is_compared_under_a_condition_stands_beside_its_clean_score(found):
+    metric = "error@noise:3"
+    judged = replace(
+        found,
+        curves=found.robustness["noise:3"],
+        comparison=found.comparisons_under["noise:3"],
+    )
+    ranked = ranking.rank(judged)
+    assert (ranked.metric, ranked.conditions) == (metric, ("clean", "label_noise:0.2"))
+    mlp = next(rank for rank in ranked.ranks if rank.search == "mlp/depth")
+    assert mlp.under["clean"] == found.robustness["clean"]["mlp/depth"].at(mlp.level).score
+    assert f"| {metric} | interval |" in report.markdown(judged)
+    assert "| clean | under label_noise:0.2 |" in report.markdown(judged)
+
+
 def test_the_interval_is_that_of_the_searchs_own_curve(found):
     for rank in ranking.rank(found).ranks:
         row = found.curves[rank.search].at(rank.level or 1)

@@ -50,7 +50,7 @@ def learners(result: Result) -> list[str]:
 
 
 def _ranking(ranked: Ranking) -> list[str]:
-    under = [f"under {name}" for name in ranked.conditions]
+    under = [name if name == CLEAN else f"under {name}" for name in ranked.conditions]
     header = ("group", "search", "level", ranked.metric, "interval", "cost of a fit", "× cheapest")
     rows = [
         (

@@ -59,7 +59,8 @@ class Ranking:
     Attributes:
         metric: What they are compared on.
         margin: The least difference that matters.
-        conditions: What they were measured under, in the spec's order.
+        conditions: What else they were measured under, in the spec's order; "clean" among
+            it where they are compared under a condition.
         ranks: The best mean first.
         left_out: Searches that have no place, for want of scores.
     """
@@ -87,7 +88,9 @@ def rank(result: Result) -> Ranking | None:
     comparison = result.comparison
     if comparison is None:
         return None
-    conditions = tuple(name for name in result.robustness if name != catalog.CLEAN)
+    # What they are compared under stands in the score's own column.
+    judged = catalog.split_metric(comparison.metric)[1] or catalog.CLEAN
+    conditions = tuple(name for name in result.robustness if name != judged)
     costs = [c.cost for c in comparison.contenders if c.cost]
     cheapest = min(costs, default=None)
     ranks = tuple(
