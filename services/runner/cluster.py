@@ -32,6 +32,9 @@ _TUNE_ENVIRONMENT = {
     "TUNE_FORCE_TRIAL_CLEANUP_S": "2",
 }
 
+LOAD_SECONDS = 1.0
+"""Longest wait for the broker's load."""
+
 
 class Broker:
     """The packet broker's actor, called from the runner's threads."""
@@ -42,6 +45,7 @@ class Broker:
         options = {"num_cpus": 0, "max_concurrency": 100_000, "scheduling_strategy": here}
         actor = ray.remote(PacketBroker).options(**options, name=f"tuner-broker-{label}")
         self.handle: Any = actor.remote()
+        self._load = (0, 0)
 
     def offer(self, tasks: list[Task]) -> None:
         """Takes packets to hand out, in their order.
@@ -78,9 +82,15 @@ class Broker:
         self.handle.lost.remote(worker, "the slot's worker died")
 
     def load(self) -> tuple[int, int]:
-        """Returns how many workers are busy, and how many packets wait."""
-        load: tuple[int, int] = ray.get(self.handle.load.remote())
-        return load
+        """Returns how many workers are busy, and how many packets wait.
+
+        As last known where the broker is slow to say: the heartbeat asks, and must not wait
+        for an actor that is still being started.
+        """
+        asked = self.handle.load.remote()
+        if ray.wait([asked], timeout=LOAD_SECONDS)[0]:
+            self._load = ray.get(asked)
+        return self._load
 
     def close(self) -> None:
         """Ends every slot that asks for more."""
