@@ -110,16 +110,12 @@ def spot(
         )
         with _cancelled_after(client, job, left + LATE_SECONDS):
             follow_or_cancel(job)
-        result = job.snapshot()
         folder = Path(save) if save else Path("results") / job.id
-        findings = _found(job, spec, result)
-        save_report(result, folder)
-    following = _save(findings, result, folder)
-    _write(findings, result, following, output)
+        following = _tell(job, spec, folder, output)
     say(f"{told(job)}, after {time.monotonic() - start:.0f} s; the report is {folder / 'spot.md'}")
     if following:
         say(f"next: tuner run {folder / 'search.yaml'}")
-    raise typer.Exit(code_of(result.state) if result.state.ended else CANCELLED)
+    raise typer.Exit(code_of(job.state) if job.state.ended else CANCELLED)
 
 
 def _asked(
@@ -169,18 +165,24 @@ def _cancelled_after(client: Client, job: Job, seconds: float) -> Iterator[None]
         timer.cancel()
 
 
-def _found(job: Job, spec: JobSpec, result: Result) -> Findings:
-    from tuner.spot import find
+def _tell(job: Job, spec: JobSpec, folder: Path, output: SpotFormat) -> str | None:
+    """Writes what was found, then saves it; returns the real search, None where there is none."""
+    from tuner.spot import find, following_as_yaml
 
-    return find(spec, result.curves, job.measurements())
+    result = job.snapshot()
+    findings = find(spec, result.curves, job.measurements())
+    following = following_as_yaml(findings, job.id, folder)
+    _write(findings, result, following, output)
+    _save(findings, result, following, folder)
+    return following
 
 
-def _save(findings: Findings, result: Result, folder: Path) -> str | None:
-    """Writes spot.md, spot.json and, where a family is worth it, search.yaml, which it returns."""
+def _save(findings: Findings, result: Result, following: str | None, folder: Path) -> None:
+    """Writes the job's report, spot.md, spot.json and, where a family is worth it, search.yaml."""
     from tuner.cli.output import dump
-    from tuner.spot import following_as_yaml, shown
+    from tuner.spot import shown
 
-    following = following_as_yaml(findings, result.job.id, folder)
+    save_report(result, folder)
     told_of = (findings, result.job.id, result.job.dataset, following)
     texts = {
         "spot.md": shown.markdown(*told_of),
@@ -190,7 +192,6 @@ def _save(findings: Findings, result: Result, folder: Path) -> str | None:
     for name, text in texts.items():
         if text is not None:
             (folder / name).write_text(text, encoding="utf-8")
-    return following
 
 
 def _write(findings: Findings, result: Result, following: str | None, output: SpotFormat) -> None:
