@@ -153,6 +153,15 @@ def test_data_of_ones_own_is_not_called_by_its_path(found):
     assert "enough on clean data, and so" in said
 
 
+@pytest.mark.parametrize(
+    ("open_levels", "said"), [((16,), "16?"), ((16, 64), "16 or 64?"), ((4, 16, 64), "4–64?")]
+)
+def test_what_may_be_enough_is_told_in_few_letters(found, open_levels, said):
+    curve = robustness.effects(found)[0].clean
+    open_ended = answered(curve, VerdictOutcome.INCONCLUSIVE, None, open_levels)
+    assert robustness.enough(open_ended) == said
+
+
 def test_a_condition_without_scores_says_so(found):
     effect = robustness.effects(found)[0]
     levels = tuple(replace(row, score=None, low=None, high=None) for row in effect.under.levels)
@@ -202,6 +211,7 @@ def test_the_section_in_the_terminal(found):
     assert max(map(len, text.splitlines())) <= 100
     assert "…" not in text
     section = text.partition("What breaks them")[2]
+    assert "the same test examples, 1,000 at most" in section
     line = next(line for line in section.splitlines() if " noise:3 " in line)
     assert line.split()[:3] == ["forest/trees", "noise:3", "16"]
     assert line.split()[-2:] == ["16", "64"]

@@ -173,7 +173,7 @@ def _open(curve: Curve) -> str:
 
 
 def enough(curve: Curve) -> str:
-    """Returns the level that is enough in a few letters: "16", "> 64", "16 or 64?"; a dash."""
+    """Returns the level that is enough in a few letters: "16", "> 64", "16 or 64?", "4–64?"."""
     verdict = curve.verdict
     if verdict is None or not curve.axis or not any(r.score is not None for r in curve.levels):
         return "–"
@@ -182,7 +182,10 @@ def enough(curve: Curve) -> str:
     top = naming.top(curve)
     if verdict.outcome is VerdictOutcome.RISING and top is not None:
         return f"> {naming.level(top)}"
-    return f"{naming.level_choice(verdict.not_excluded)}?"
+    several = verdict.not_excluded
+    if len(several) > 2:
+        return f"{naming.level(several[0])}–{naming.level(several[-1])}?"
+    return f"{naming.level_choice(several)}?"
 
 
 def notes(found: Iterable[Effect]) -> list[str]:

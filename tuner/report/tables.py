@@ -77,7 +77,9 @@ def compared(result: Result) -> list[RenderableType]:
         parts += [Text(""), *standings.ranking(ranked), *_indented(lines)]
     if found := robustness.effects(result):
         data = naming.dataset_name(result.job.spec.dataset)
-        lines = robustness.sentences(found, data)
+        most = result.job.spec.robustness.examples
+        same = f"Clean and under it: the same test examples, {most:,} at most, the same replicates."
+        lines = [same, *robustness.sentences(found, data)]
         parts += [Text(""), standings.breaks(found), *_indented(lines)]
     return parts
 
