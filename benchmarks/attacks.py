@@ -30,6 +30,7 @@ from tuner.datasets.splits import Splits
 from tuner.learners.base import Device
 from tuner.learners.cnn import Cnn
 from tuner.learners.nets.kept import NetModel
+from tuner.learners.nets.state import settings_for
 from tuner.robustness import gradients
 from tuner.robustness.base import Effort, Victim
 from tuner.robustness.gradients import STRIDE
@@ -112,7 +113,8 @@ def art_fgsm(victim: Victim, strength: float) -> Features:
     """Returns images of the victim's, moved by ART's FGSM."""
     radius = strength * float(Reach.of(victim.fold.x).unit)
     attack = FastGradientMethod(_wrapped(victim), eps=radius, batch_size=_BATCH)
-    return attack.generate(victim.x, victim.y)
+    with settings_for(Device()):
+        return attack.generate(victim.x, victim.y)
 
 
 def art_pgd(victim: Victim, strength: float, steps: int) -> Features:
@@ -127,7 +129,7 @@ def art_pgd(victim: Victim, strength: float, steps: int) -> Features:
         batch_size=_BATCH,
         verbose=False,
     )
-    with _seeded():
+    with settings_for(Device()), _seeded():
         return attack.generate(victim.x, victim.y)
 
 
@@ -208,7 +210,6 @@ def main() -> None:
     if not asked.mnist.is_dir():
         raise SystemExit(f"there is no {asked.mnist}; name MNIST's folder with --mnist")
     size = QUICK if asked.quick else Size()
-    torch.set_num_threads(1)
     start = time.process_time()
     victim, clean = trained(asked.mnist, size)
     print(

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuner.learners.base import Device
+from tuner.learners.nets.state import settings_for
 from tuner.robustness import masking
 from tuner.robustness.base import Effort
 from tuner.robustness.gradients import fgsm, pgd
@@ -42,8 +43,9 @@ def saturated() -> Any:
 
     def slope(x: Any, y: Any) -> Any:
         seen = inputs(x).requires_grad_()
-        loss = torch.nn.functional.cross_entropy(net(seen) * 1e4, torch.tensor(y), reduction="sum")
-        return torch.autograd.grad(loss, seen)[0].numpy()
+        with settings_for(DEVICE):
+            told = torch.nn.functional.cross_entropy(net(seen) * 1e4, torch.tensor(y))
+            return torch.autograd.grad(told * len(y), seen)[0].numpy()
 
     return replace(victim, model=instead_of(victim.model, slope))
 
@@ -103,6 +105,15 @@ def test_a_model_that_answers_alike_is_said_to() -> None:
     note = pgd(victim, 0.5, EFFORT, 1, DEVICE).note
     assert "all 40 undisturbed examples the same answer" in note
     assert "masked" not in note
+
+
+def test_a_model_that_answers_alike_and_can_be_moved_is_not() -> None:
+    """An untrained network may: a threshold that no undisturbed example is beyond."""
+    model = Made(lambda x: x[:, 0] > 0.9, lambda x, y: np.ones_like(x))
+    assert (
+        pgd(victim_of(model, np.linspace(0, 0.5, 40), [0, 1] * 20), 0.1, EFFORT, 1, DEVICE).note
+        == ""
+    )
 
 
 @pytest.mark.parametrize("learner", ["mlp", "rbm"])

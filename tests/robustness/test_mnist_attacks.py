@@ -15,7 +15,7 @@ EXAMPLES = 500
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 @pytest.mark.skipif(
     not attacks.MNIST.is_dir(), reason="MNIST's IDX files aren't beside the repository"
 )

@@ -101,10 +101,11 @@ def pgd(victim: Victim, strength: float, effort: Effort, seed: int, device: Devi
     still = np.concatenate(left)
     if not len(still):
         return Disturbed(found)
-    if _one_answer(victim):
+    masked = _in_the_whole_range(attack, still)
+    if masked and _one_answer(victim):
         return Disturbed(found, note=masking.of_one_answer(len(found)))
-    told = (masking.of_flat(flat, len(still)), _in_the_whole_range(attack, still))
-    return Disturbed(found, note=" ".join(filter(None, told)))
+    told = filter(None, (masking.of_flat(flat, len(still)), masked))
+    return Disturbed(found, note=" ".join(told))
 
 
 @dataclass(frozen=True)

@@ -102,10 +102,11 @@ def of_whole_range(stuck: int, tried: int) -> str:
 
 
 def of_one_answer(examples: int) -> str:
-    """Returns what to say of a model that answers alike whatever it is shown."""
+    """Returns what to say of a model that answers alike, undisturbed and in the whole range."""
     return (
-        f"The model gives all {examples} undisturbed examples the same answer: it looks at "
-        "nothing that an attack could change, and what it gets right by that isn't robustness."
+        f"The model gives all {examples} undisturbed examples the same answer, and keeps to it "
+        "in the whole range of values: it ignores its inputs, and what it gets right by that "
+        "isn't robustness."
     )
 
 
