@@ -6,6 +6,7 @@ Papernot, McDaniel & Goodfellow 2016, "Transferability in Machine Learning".
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,6 +28,9 @@ from tuner.robustness.reach import Reach
 
 EXAMPLES = 5_000
 """Training examples that a surrogate learns from at most: it is to be quick, not good."""
+
+STEPS = 200
+"""Steps that it is trained for at least: few examples are passed over more often."""
 
 SMALLEST_IMAGE = 8
 """Pixels that an image needs each way for convolutions to be worth their time."""
@@ -79,7 +83,8 @@ def surrogate(fold: Fold, device: Device) -> Differentiable:
     """Returns the network that is attacked in the victim's place.
 
     It is the catalog's `cnn` where examples are images, and else its `mlp`, with its default
-    settings, trained on at most `EXAMPLES` of the fold's. Its seed is none that a learner has.
+    settings, trained on at most `EXAMPLES` of the fold's for `STEPS` at least. Its seed is none
+    that a learner has.
 
     Raises:
         DivergedError: Its loss is NaN or infinite.
@@ -90,6 +95,8 @@ def surrogate(fold: Fold, device: Device) -> Differentiable:
     known = catalog.LEARNERS[name].hyperparameters
     setting: dict[str, Value] = {key: entry.default for key, entry in known.items()}
     mine = replace(first_examples(fold, EXAMPLES), seed=seed_of(fold.seed, "surrogate"))
+    steps_an_epoch = math.ceil(len(mine.x) / int(setting["batch_size"]))
+    setting["epochs"] = max(int(setting["epochs"]), math.ceil(STEPS / steps_an_epoch))
     return cast(Differentiable, registry.get(name).train(setting, mine, device))
 
 
