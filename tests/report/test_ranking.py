@@ -200,9 +200,9 @@ def test_a_summary_says_who_is_best_where_and_that_none_is_everywhere(found):
     assert [job.name for job in jobs] == ["digits", "other"]
     assert set(jobs[0].best) == {"forest", "mlp"}
     assert jobs[1].best == ("perceptron",)
-    assert summary.everywhere(jobs) == []
+    assert summary.best_everywhere(jobs) == summary.never_worse(jobs) == []
     text = summary.markdown(results)
-    assert "None is best everywhere." in text
+    assert "- None is best everywhere: " in text
     assert "- other: perceptron has the best mean." in text
     got = json.loads(json.dumps(summary.summary_to_dict(results), allow_nan=False))
     assert got["jobs"][0]["good_enough"]["search"] == "mlp/depth"
@@ -212,10 +212,20 @@ def test_a_summary_says_who_is_best_where_and_that_none_is_everywhere(found):
 
 def test_a_summary_says_who_is_best_everywhere(found):
     results = [found, other_job("mlp/depth")]
-    assert summary.everywhere(summary.entries(results)) == ["mlp"]
+    assert summary.best_everywhere(summary.entries(results)) == ["mlp"]
     text = shown(summary.tables(results))
-    assert "mlp is among the best everywhere" in text
+    assert "mlp has the best mean everywhere." in text
+    assert "never told apart" not in text
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_not_told_apart_from_the_best_is_no_win(found):
+    results = [found, other_job("forest/trees")]
+    assert summary.best_everywhere(summary.entries(results)) == []
+    assert summary.never_worse(summary.entries(results)) == ["forest"]
+    text = summary.markdown(results)
+    assert "- None is best everywhere" in text
+    assert "- forest is never told apart from the best." in text
 
 
 def test_names_of_a_summary_are_told_apart_and_many_jobs_fit(found):

@@ -88,27 +88,34 @@ def families(jobs: Sequence[Entry]) -> list[str]:
     return sorted(names, key=lambda name: -sum(name in entry.best for entry in jobs))
 
 
-def everywhere(jobs: Sequence[Entry]) -> list[str]:
-    """Returns the families that are best, or not told apart from the best, in every job."""
+def best_everywhere(jobs: Sequence[Entry]) -> list[str]:
+    """Returns the family that has the best mean in every job; none or one."""
+    firsts = {entry.best[0] for entry in jobs if entry.best}
+    return list(firsts) if len(firsts) == 1 else []
+
+
+def never_worse(jobs: Sequence[Entry]) -> list[str]:
+    """Returns the families that are told apart from the best in none of the jobs."""
     ranked = [entry for entry in jobs if entry.ranking is not None]
     return [name for name in families(jobs) if all(name in entry.best for entry in ranked)]
 
 
 def sentences(jobs: Sequence[Entry]) -> list[str]:
-    """Returns which family is best everywhere, if any is, and where each of the best is."""
+    """Returns which family is best everywhere, if any is, and which are best in each job."""
     ranked = [entry for entry in jobs if entry.ranking is not None]
     if not ranked:
         return ["In none of the jobs two families could be compared."]
     said = []
     if len(ranked) > 1:
-        if names := everywhere(jobs):
-            verb = "is" if len(names) == 1 else "are"
-            said.append(
-                f"{naming.conjoined(names)} {verb} among the best everywhere: best, or not told "
-                f"apart from the best, in each of the {len(ranked)} jobs."
-            )
-        else:
-            said.append("None is best everywhere.")
+        which = best_everywhere(jobs)
+        said.append(
+            f"{which[0]} has the best mean everywhere."
+            if which
+            else "None is best everywhere: the best mean is now one's, now another's."
+        )
+        if others := [name for name in never_worse(jobs) if name not in which]:
+            verb = "is" if len(others) == 1 else "are"
+            said.append(f"{naming.conjoined(others)} {verb} never told apart from the best.")
     for entry in ranked:
         first, *others = entry.best
         alike = f"; {naming.conjoined(others)} can't be told apart from it" if others else ""
@@ -124,7 +131,8 @@ def summary_to_dict(results: Sequence[Result]) -> dict[str, Any]:
     jobs = entries(results)
     return {
         "jobs": [_entry(entry) for entry in jobs],
-        "best_everywhere": everywhere(jobs),
+        "best_everywhere": best_everywhere(jobs),
+        "never_worse": never_worse(jobs),
         "sentences": sentences(jobs),
     }
 
