@@ -171,16 +171,29 @@ def test_a_condition_without_scores_says_so(found):
     assert robustness.sentences([lost], "digits")[0].endswith("under noise:3 there is no score.")
 
 
-def test_notes_are_those_of_the_condition_alone(found):
-    noted = {
-        key: replace(curve, notes=(*curve.notes, "gradients are masked"))
-        for key, curve in found.robustness["noise:3"].items()
+def with_notes(found, said):
+    """The same result, with a note on every curve of some conditions."""
+    robust = {
+        name: {k: replace(c, notes=(*c.notes, *said(name))) for k, c in curves.items()}
+        for name, curves in found.robustness.items()
     }
-    changed = replace(found, robustness=dict(found.robustness) | {"noise:3": noted})
-    said = [n for n in robustness.notes(robustness.effects(changed)) if "masked" in n]
-    assert "forest/trees under noise:3: gradients are masked" in said
-    assert len(said) == 3
-    assert "- forest/trees under noise:3: gradients are masked" in report.markdown(changed)
+    return replace(found, robustness=robust)
+
+
+def test_notes_are_those_of_conditions_alone_each_once_a_search(found):
+    masked = with_notes(found, lambda name: () if name == "clean" else ("gradients are masked",))
+    said = [n for n in robustness.notes(robustness.effects(masked)) if "masked" in n]
+    assert said == [
+        "forest/trees under noise:3, label_noise:0.2 and decision:0.1: gradients are masked",
+        "mlp/depth under noise:3, label_noise:0.2, decision:0.1 and pgd:0.1: gradients are masked",
+        "perceptron under noise:3, label_noise:0.2 and decision:0.1: gradients are masked",
+    ]
+    assert f"- {said[0]}" in report.markdown(masked)
+
+
+def test_what_is_noted_of_clean_scores_too_is_no_note_on_a_condition(found):
+    alike = with_notes(found, lambda name: (f"scores are error@{name}, as measured",))
+    assert not any("as measured" in n for n in robustness.notes(robustness.effects(alike)))
 
 
 def test_the_section_of_the_report(found):

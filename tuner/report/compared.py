@@ -116,7 +116,8 @@ def breaks(result: Result) -> list[str]:
         f"enough without it (where none is shown to be, at its best): the same replicates, the "
         f"same test examples, {spec.robustness.examples:,} at most"
         + (f"; {next(iter(metrics.values()))}. " if one else ". ")
-        + "*Drop* is how much worse it is under the condition.",
+        + "*Drop* is how much worse it is under the condition. Hyperparameters are those that were "
+        "chosen for what each search is judged on.",
         "",
         *_effects(found, names),
     ]

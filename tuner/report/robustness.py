@@ -189,14 +189,17 @@ def enough(curve: Curve) -> str:
 
 
 def notes(found: Iterable[Effect]) -> list[str]:
-    """Returns what is noted of curves under conditions and not of those with nothing disturbed."""
-    said = [
-        f"{effect.search} under {effect.condition}: {note}"
-        for effect in found
-        for note in effect.under.notes
-        if note not in effect.clean.notes
+    """Returns what is noted of curves under conditions, and not of those undisturbed."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for effect in found:
+        clean, under = effect.clean, effect.under
+        for note in dict.fromkeys(under.notes):
+            if note.replace(under.metric, clean.metric) not in clean.notes:
+                said.setdefault((effect.search, note), []).append(effect.condition)
+    return [
+        f"{search} under {naming.conjoined(names)}: {note}"
+        for (search, note), names in said.items()
     ]
-    return list(dict.fromkeys(said))
 
 
 def spent(curve: Curve) -> float:
