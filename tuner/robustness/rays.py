@@ -129,7 +129,7 @@ class _Rays:
         self._best, self._trial = self._tries[0].copy(), self._tries[0].copy()
         self._at = np.zeros(count)
         self._low, self._stride = np.zeros(count), np.zeros(count)
-        self._open = np.full(count, 0.8)  # halved with the blocks
+        self._open = np.full(count, 0.8)  # halved after each size of blocks, cut to COARSE, FINE
         self._searching = np.zeros(count, dtype=np.bool_)
         self._rounds = 0
         self._tried, self._level, self._block = np.zeros((3, count), dtype=np.int64)
@@ -148,7 +148,7 @@ class _Rays:
         return self._moved(every, self._best, np.minimum(self.radius, self._strength))
 
     def learn(self, live: _Places, wrong: _Truths) -> None:
-        """Takes what the model was about these, and chooses what it is asked next."""
+        """Takes whether the model was wrong about these, and chooses what it is asked next."""
         hit, missed = live[wrong], live[~wrong]
         self.radius[hit] = self._at[hit]
         self._best[hit] = self._trial[hit]
@@ -162,9 +162,9 @@ class _Rays:
         self._searching[fresh] = True
         self._low[fresh] = 0
         self._stride[fresh] = share[fresh] * self.radius[fresh]
-        # Rounding must not ask for a radius that was asked about.
         self._low[missed] = self._at[missed]
         some = live[self._searching[live]]
+        # A stride is as long as the share: it is enough, whichever way it was rounded.
         known = self.radius[some] - self._low[some] <= 1.0001 * share[some] * self.radius[some]
         self._searching[some[known]] = False
         self._search(some[~known])
