@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -56,6 +57,25 @@ def test_the_script_runs_and_tells_what_it_found(stack: Stack, script: str):
     assert done.stderr == ""
     for words in SCRIPTS[script]:
         assert words in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1000)
+def test_no_silver_bullet_ends_in_fifteen_minutes(stack: Stack, tmp_path: Path):
+    """What it teaches is so here, too: no line parts the classes of xor."""
+    file = EXAMPLES / "no_silver_bullet.yaml"
+    done = stack.tuner("run", str(file), "--save", str(tmp_path), timeout=900)
+    assert done.returncode == 0, done.stderr
+    for words in ("Learners compared", "What breaks them", "The cheapest that is good enough"):
+        assert words in done.stdout
+    told = json.loads((tmp_path / "summary.json").read_text())
+    assert [job["name"] for job in told["jobs"]] == [job.name for job in read_jobs(file)]
+    assert not {"perceptron", "logistic"} & set(told["jobs"][0]["best"])
+    for spec, folder in zip(read_jobs(file), sorted(tmp_path.glob("?-*")), strict=True):
+        found = json.loads((folder / "report.json").read_text())
+        effects = found["robustness"]["effects"]
+        scored = {e["condition"] for e in effects if e["under"]["score"] is not None}
+        assert scored == set(spec.all_conditions())
 
 
 def test_a_script_without_a_coordinator_says_what_to_do(tmp_path: Path):
