@@ -1,7 +1,7 @@
 """Reports of what a job found: one object, Markdown, and tables for a terminal.
 
-A result is anything with `job`, `state`, `curves` and `spent_device_seconds`,
-such as `tuner.Result`. Importing this package imports no rich and no numpy.
+A result is anything with what `tuner.Result` has. Importing this package imports no rich and
+no numpy.
 """
 
 from __future__ import annotations
