@@ -165,9 +165,9 @@ def test_its_time_is_no_time_of_training_and_a_part_of_the_bill(monkeypatch):
         assert row.outcome is Outcome.COMPLETED, row.error
         assert row.standalone_device_seconds < 0.2
         assert 0.3 <= row.robustness_device_seconds < 0.5
+        assert row.robustness_device_seconds < row.billed_device_seconds
     billed = sum(row.billed_device_seconds for row in report.measurements)
     assert billed == pytest.approx(report.billed_device_seconds)
-    assert billed >= sum(row.robustness_device_seconds for row in report.measurements)
 
 
 def test_tuning_and_runners_up_bear_only_what_the_search_is_judged_on(monkeypatch):

@@ -91,6 +91,9 @@ def execute(
         broken = f"{type(error).__name__}: {error}"
     members = list(packet.members())
     billed = (time.monotonic() - start) * slot.device_share
+    bearing = {member: borne.get(member, Borne()) for member in members}
+    # What a member bore is its own; all else, the training, is every member's alike.
+    alike = (billed - sum(one.device_seconds for one in bearing.values())) / len(members)
     rows = [
         measurement_of(
             task,
@@ -101,8 +104,8 @@ def execute(
             if member.replicate in folds
             else None,
             slot,
-            billed / len(members),
-            borne.get(member, Borne()),
+            max(alike, 0.0) + bearing[member].device_seconds,
+            bearing[member],
         )
         for member in members
     ]

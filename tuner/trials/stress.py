@@ -42,6 +42,12 @@ class Borne:
     stresses: tuple[Stress, ...] = ()
     footprint: Footprint | None = None
 
+    @property
+    def device_seconds(self) -> float:
+        """What all of it took."""
+        told = 0.0 if self.footprint is None else self.footprint.device_seconds
+        return told + sum(stress.device_seconds for stress in self.stresses)
+
     def and_(self, other: Borne) -> Borne:
         """Returns both together."""
         return Borne(
