@@ -148,6 +148,26 @@ def test_every_pair_of_answers_has_its_words(found, clean, under, said):
     assert robustness.sentences([changed], "digits") == [f"forest/trees: {said}."]
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ((VerdictOutcome.DECLINING, 16), "16 trees are enough on clean digits"),
+        ((VerdictOutcome.RISING,), "1024 trees are not enough on clean digits, it still rises"),
+        (
+            (VerdictOutcome.INCONCLUSIVE, None, (4, 16)),
+            "it can't be told how many trees are enough on clean digits (4 or 16 may be)",
+        ),
+    ],
+)
+def test_the_same_answer_is_said_once(found, answer, said):
+    alike = [
+        replace(e, clean=answered(e.clean, *answer), under=answered(e.under, *answer))
+        for e in robustness.effects(found)[:2]
+    ]
+    sentence = f"forest/trees: {said}, and so under noise:3 and label_noise:0.2."
+    assert robustness.sentences(alike, "digits") == [sentence]
+
+
 def test_data_of_ones_own_is_not_called_by_its_path(found):
     [said, *_] = robustness.sentences(robustness.effects(found), "csv:/home/ann/cells.csv")
     assert "enough on clean data, and so" in said

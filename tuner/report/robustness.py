@@ -131,10 +131,15 @@ def _disturbed(clean: Curve, of_search: Sequence[Effect]) -> list[str]:
 
 
 def _same(clean: Curve, under: Curve) -> bool:
-    """Tells whether the same level is enough under a condition."""
-    if clean.verdict is None or under.verdict is None or clean.verdict.level is None:
+    """Tells whether a condition gives the answer that there is without it."""
+    one, other = clean.verdict, under.verdict
+    if one is None or other is None or not any(row.score is not None for row in under.levels):
         return False
-    return clean.verdict.level == under.verdict.level
+    if one.level is not None or other.level is not None:
+        return one.level == other.level
+    open_levels = one.not_excluded, other.not_excluded
+    same = one.outcome is other.outcome and open_levels[0] == open_levels[1]
+    return same and naming.top(clean) == naming.top(under)
 
 
 def _answer(clean: Curve, under: Curve) -> str:
