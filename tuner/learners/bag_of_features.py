@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import ClassVar, Self, cast
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
@@ -19,6 +18,7 @@ from tuner.learners.features.heads import Head, fit_head
 from tuner.learners.features.hog import hog
 from tuner.learners.features.words import count_words, learn_codebook
 from tuner.learners.models import ModelLearner
+from tuner.learners.threads import limited
 from tuner.record import seed_of
 from tuner.scoring import Predictions
 
@@ -54,7 +54,7 @@ class BagOfFeatures(ModelLearner):
 
     def train(self, setting: Mapping[str, Value], fold: Fold, device: Device) -> BagModel:
         """Learns a codebook and fits a classifier on what it makes of the images."""
-        with threadpool_limits(device.threads):
+        with limited(device.threads):
             spread = np.float32(fold.x.std(dtype=np.float64)) or np.float32(1)
             seed = seed_of(fold.seed, "codebook")
             codebook = learn_codebook(fold.x / spread, int(setting["words"]), seed, device)

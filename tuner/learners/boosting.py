@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
@@ -25,6 +24,7 @@ from tuner.learners.fits import (
     UnsuitableDataError,
 )
 from tuner.learners.tables import Rows, rows
+from tuner.learners.threads import limited
 from tuner.record import seed_of
 from tuner.scoring import Predictions
 
@@ -99,7 +99,7 @@ class BoostingModel:
 
     def predict(self, x: Features) -> Predictions:
         """Returns probabilities, shape (examples, classes), or values, shape (examples,)."""
-        with threadpool_limits(self.threads):
+        with limited(self.threads):
             if not self.classes:
                 return np.asarray(self.estimator.predict(rows(x)), dtype=np.float64)
             found = np.zeros((len(x), self.classes))
@@ -155,7 +155,7 @@ def _boosted(
                 raise TimedOutError(f"{grown} of {sizes[-1]} rounds")
             # To go on asks the trees so far once more: fewer, longer goes where they are many.
             grown = min(size, grown + max(_ROUNDS_AT_ONCE, grown // 4))
-            with threadpool_limits(device.threads):
+            with limited(device.threads):
                 estimator.set_params(max_iter=grown).fit(x, fold.y)
         labels = np.array(estimator.classes_ if fold.classes else (), dtype=np.int64)
         yield BoostingModel(estimator, labels, fold.classes, device.threads)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
@@ -22,6 +21,7 @@ from tuner.learners.features.layers import Layers, moments, scale, train_layers,
 from tuner.learners.fits import TRAIN_SCORED, Fitted, LoopingLearner, UnsuitableDataError
 from tuner.learners.nets.kept import NetModel
 from tuner.learners.nets.state import settings_for, within_memory
+from tuner.learners.threads import limited
 from tuner.scoring import DivergedError, Predictions
 
 OWN = "own"
@@ -126,7 +126,7 @@ class DeepFeatures(LoopingLearner):
         self, setting: Mapping[str, Value], fold: Fold, device: Device
     ) -> tuple[DeepModel, float]:
         """Returns the model, and the seconds of a network's training that were spent before."""
-        with settings_for(device), threadpool_limits(device.threads):
+        with settings_for(device), limited(device.threads):
             clock = time.perf_counter()
             layers, cost = within_memory(lambda: self._layers(setting, fold, device), device)
             saved = max(0.0, cost - (time.perf_counter() - clock))

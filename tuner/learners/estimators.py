@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
@@ -21,6 +20,7 @@ from tuner.learners import arrays, skops_file
 from tuner.learners.base import Device
 from tuner.learners.models import ModelLearner
 from tuner.learners.tables import Rows, Scale
+from tuner.learners.threads import limited
 from tuner.scoring import Predictions
 
 _SCALE, _ABOUT = "scale.safetensors", {"mean": 1, "spread": 1, "labels": 1, "numbers": 1}
@@ -60,7 +60,7 @@ class EstimatorModel:
 
     def predict(self, x: Features) -> Predictions:
         """Returns probabilities, shape (examples, classes), or values, shape (examples,)."""
-        with threadpool_limits(self.threads):
+        with limited(self.threads):
             table = self.scale(x)
             if not self.classes:
                 values = np.asarray(self.estimator.predict(table), dtype=np.float64)
@@ -123,7 +123,7 @@ class EstimatorLearner(ModelLearner):
 
     def train(self, setting: Mapping[str, Value], fold: Fold, device: Device) -> EstimatorModel:
         """Fits the estimator on the scaled rows."""
-        with threadpool_limits(device.threads), warnings.catch_warnings():
+        with limited(device.threads), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             scale = Scale.of(fold.x)
             x = scale(fold.x)

@@ -13,7 +13,6 @@ from hmmlearn.base import ConvergenceMonitor
 from hmmlearn.hmm import GaussianHMM
 from scipy.special import logsumexp, softmax
 from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
@@ -21,6 +20,7 @@ from tuner.learners import arrays
 from tuner.learners.base import Device
 from tuner.learners.fits import TimedOutError, UnsuitableDataError
 from tuner.learners.models import ModelLearner
+from tuner.learners.threads import limited
 from tuner.record import seed_of
 from tuner.scoring import DivergedError, Predictions
 
@@ -82,7 +82,7 @@ class Hmm(ModelLearner):
             middle=middle,
             spread=spread,
         )
-        with threadpool_limits(device.threads):
+        with limited(device.threads):
             for label in np.flatnonzero(counts):
                 hmm = _fit(steps[fold.y == label], int(label), setting, fold.seed, device)
                 found.start[label], found.moves[label] = hmm.startprob_, hmm.transmat_

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold, Labels
 from tuner.learners import uphill
 from tuner.learners.estimators import EstimatorLearner, EstimatorModel, coefficients, decisions
 from tuner.learners.tables import Rows
+from tuner.learners.threads import limited
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class LogisticModel(EstimatorModel):
 
     def gradient(self, x: Features, y: Labels) -> Features:
         """Returns which way each example's loss rises; see `base.Differentiable`."""
-        with threadpool_limits(self.threads):
+        with limited(self.threads):
             # What training lacked can't be.
             scores = np.full((len(x), self.classes), -np.inf)
             scores[:, self.labels] = decisions(self.estimator, self.scale(x))

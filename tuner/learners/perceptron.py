@@ -9,7 +9,6 @@ from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold, Labels
@@ -17,6 +16,7 @@ from tuner.learners import arrays, uphill
 from tuner.learners.base import Device
 from tuner.learners.fits import TimedOutError
 from tuner.learners.models import ModelLearner
+from tuner.learners.threads import limited
 from tuner.scoring import DivergedError, Predictions
 
 Weights = npt.NDArray[np.float64]
@@ -41,7 +41,7 @@ class Perceptron(ModelLearner):
     def train(self, setting: Mapping[str, Value], fold: Fold, device: Device) -> PerceptronModel:
         """Trains on seeded shuffles of the fold."""
         # Weights that overflow are found at the end and reported as what they are.
-        with threadpool_limits(device.threads), np.errstate(over="ignore", invalid="ignore"):
+        with limited(device.threads), np.errstate(over="ignore", invalid="ignore"):
             weights = train(
                 _with_bias(fold.x),
                 fold.y.astype(np.int64),
@@ -76,7 +76,7 @@ class PerceptronModel:
 
     def predict(self, x: Features) -> Predictions:
         """Returns 1 for the answer and 0 elsewhere, shape (examples, classes)."""
-        with threadpool_limits(self.threads):
+        with limited(self.threads):
             answers = (_with_bias(x) @ self.weights.T).argmax(axis=1)
         return np.eye(len(self.weights))[answers]
 
@@ -86,7 +86,7 @@ class PerceptronModel:
         The answers are steps, which have no slope: it is the cross-entropy of the softmax
         of the sums behind them.
         """
-        with threadpool_limits(self.threads):
+        with limited(self.threads):
             by_sums = uphill.by_scores(_with_bias(x) @ self.weights.T, y)
             return uphill.like(by_sums @ self.weights[:, :-1], x)
 

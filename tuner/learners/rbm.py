@@ -15,7 +15,6 @@ import torch
 from scipy.special import expit, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold, Labels
@@ -26,6 +25,7 @@ from tuner.learners.nets.boltzmann import Layer, Learning, stack
 from tuner.learners.nets.inputs import Inputs
 from tuner.learners.nets.state import settings_for, within_memory
 from tuner.learners.tables import Rows
+from tuner.learners.threads import limited
 from tuner.scoring import Predictions
 
 _FILE = "rbm.safetensors"
@@ -62,7 +62,7 @@ class Rbm(ModelLearner):
         )
         units = [int(setting["units"])] * int(setting["depth"])
         inputs = Inputs.unit(fold.x)
-        with settings_for(device), torch.no_grad(), threadpool_limits(device.threads):
+        with settings_for(device), torch.no_grad(), limited(device.threads):
             x = _seen(inputs, fold.x).to(device.name)
             trained = within_memory(lambda: stack(x, units, learning, fold.seed, device), device)
             layers = tuple(Layer(layer.weights.cpu(), layer.bias.cpu()) for layer in trained)
@@ -99,7 +99,7 @@ class RbmModel:
     def predict(self, x: Features) -> Predictions:
         """Returns probabilities, shape (examples, classes)."""
         device = Device(threads=self.threads)
-        with settings_for(device), torch.no_grad(), threadpool_limits(self.threads):
+        with settings_for(device), torch.no_grad(), limited(self.threads):
             top = _up(self.layers, _seen(self.inputs, x))
             found: Predictions = softmax(top @ self.weights.T + self.bias, axis=1)
             return found
@@ -110,7 +110,7 @@ class RbmModel:
         In double precision: units that are all but surely on have a slope in it. Values
         outside of what training had are clipped, so the loss doesn't move with them.
         """
-        with settings_for(Device(threads=self.threads)), threadpool_limits(self.threads):
+        with settings_for(Device(threads=self.threads)), limited(self.threads):
             scaled = self.inputs(x).numpy()
             found = np.zeros(scaled.shape)
             for first in range(0, len(x), _ASKED_AT_ONCE):
