@@ -7,7 +7,16 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from tuner.record import Measurement, Member, Outcome, Packet, Phase, PlanStep, seed_of
+from tuner.record import (
+    Footprint,
+    Measurement,
+    Member,
+    Outcome,
+    Packet,
+    Phase,
+    PlanStep,
+    seed_of,
+)
 from tuner.search import Climb, SearchRecord
 from tuner.spec import JobSpec
 
@@ -15,6 +24,7 @@ JOB = "namespaces/default/jobs/test"
 MAX_STEPS = 500
 Truth = Callable[[int], float]
 Breaks = Callable[[Phase, Member], bool]
+Needs = Callable[[Member], Footprint]
 
 
 def noise(*parts: str | int) -> float:
@@ -37,6 +47,7 @@ class Table:
         seconds: Level to what a fit there costs alone, in device-seconds, in the middle.
         jitter: The share by which fits take more or less.
         luck: Another number is other noise.
+        needs: Tells what a fit's model takes to use; nothing is known of it where omitted.
     """
 
     def __init__(
@@ -54,6 +65,7 @@ class Table:
         seconds: Truth = float,
         jitter: float = 0.0,
         luck: int = 0,
+        needs: Needs | None = None,
     ) -> None:
         self.spec = spec
         self.truth = truth
@@ -67,6 +79,7 @@ class Table:
         self.seconds = seconds
         self.jitter = jitter
         self.luck = luck
+        self.needs = needs
 
     def answer(self, record: SearchRecord, packet: Packet) -> list[Measurement]:
         return [self.row(record, packet, member) for member in packet.members()]
@@ -89,7 +102,12 @@ class Table:
             standalone_device_seconds=self.cost(member),
             error="the loss became NaN" if failed else "",
             packet=packet.id,
+            footprint=self.footprint(packet.phase, member),
         )
+
+    def footprint(self, phase: Phase, member: Member) -> Footprint | None:
+        told = self.needs is not None and phase is not Phase.TUNING
+        return self.needs(member) if told and member.level not in self.fails else None
 
     def error(self, phase: Phase, member: Member) -> float:
         # A runner-up shares its replicates with the winner.

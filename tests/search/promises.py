@@ -144,7 +144,7 @@ def looks_are_those_of_the_rows_that_were_there(case: Case, record: SearchRecord
         assert step.look.measurements == len([*before.claimed()])
         if step.look.comparisons:
             scores = selection.scores(before)
-            look = assess(question.with_costs(step.costs), scores)
+            look = assess(question.with_costs(step.costs).with_barred(step.barred), scores)
             assert step.look.comparisons == look.comparisons
 
 

@@ -8,15 +8,19 @@ level is climbed, a level between two is tried, or the search ends and says what
 The first levels, as many as patience asks for before anything can be said, are tuned and
 measured together. On a nested axis one fit scores all levels, so there is nothing to
 climb: all levels are tuned and measured together, and only replicates are added.
+
+A level whose models break a limit is left alone from then on, and nothing above it is
+opened. The decision is about the levels that remain.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from tuner.curve import VerdictOutcome
+from tuner.curve import Question, VerdictOutcome
 from tuner.record import Conclusion, Phase, PlanStep, StepKind
 from tuner.returns import Assessment, assess
+from tuner.returns.limits import larger_wanted
 from tuner.search import words
 from tuner.search.measuring import Measuring
 from tuner.search.outlook import Outlook
@@ -56,8 +60,11 @@ class Climb:
         """
         if record.concluded:
             return None
-        view = View(record, self._open(record))
+        view = View(record, self._open(record), barred=self._steps.barred(record))
         step = self._measuring.prepare(view) or self._decide(view)
+        if view.barred:
+            more = words.barred(self._asked(view), record, step)
+            step = replace(step, decision=f"{step.decision}{more}")
         return self._steps.affordable(record, step)
 
     def conclude(self, record: SearchRecord, conclusion: Conclusion, decision: str) -> PlanStep:
@@ -66,6 +73,11 @@ class Climb:
         Unlike a decision it may come while measurements are outstanding.
         """
         return self._steps.stop(record, conclusion, decision)
+
+    def _asked(self, view: View) -> Question:
+        """Returns the question with what decisions take from the record: costs and bars."""
+        costs = self._steps.costs(view.record)
+        return self._question.with_costs(costs).with_barred(view.barred)
 
     def _open(self, record: SearchRecord) -> list[Group]:
         """Returns the groups that were begun, rising; at first those that patience asks for."""
@@ -84,16 +96,18 @@ class Climb:
             return self._go_up(view) or self._end(
                 view, words.nothing_completed(self._question, record), Conclusion.FAILED
             )
-        question = self._question.with_costs(self._steps.costs(record))
+        question = self._asked(view)
         look = assess(question, scores)
-        view = View(record, view.groups, look)
+        view = replace(view, look=look)
         if not question.axis:
             return self._end(view, words.baseline(question, scores))
+        if not look.levels:
+            return self._end(view, words.verdict(look.verdict))
         left = self._measuring.left(record, look.levels)
         outlook = Outlook(question, scores, look, left)
         step = self._go_on(view, look, outlook)
         if step is None and (answer := self._answer(look)) is not None:
-            below = between(self._question, view.opened, answer)
+            below = between(question, view.opened, answer)
             step = self._go_back(view, below, words.between)
             step = step or self._measuring.runner_up(view, answer)
         if step is not None:
@@ -106,40 +120,49 @@ class Climb:
         """Returns the step that may bring or better an answer; None where nothing may."""
         if look.verdict.outcome is VerdictOutcome.RISING:
             return None
-        candidate = outlook.candidate()
+        question, candidate = self._asked(view), outlook.candidate()
         if candidate is None and len(look.levels) < FEWEST_LEVELS:
-            return self._go_up(view)
+            return self._go_up(view) or self._go_near(view, question, look.levels[0])
         if candidate is None or candidate == look.verdict.level:
             return None
-        if len(outlook.above(candidate)) >= self._question.patience:
+        if len(outlook.above(candidate)) >= larger_wanted(question, look.levels, candidate):
             return self._measuring.add(view, outlook.undecided(candidate))
-        larger = beyond(self._question, view.opened, int(candidate))
+        larger = beyond(question, view.opened, int(candidate))
         step = self._go_up(view) or self._go_back(view, larger, words.beyond)
         if step is None and outlook.may_rise():
             # Too few larger levels are declared: only that all fall short can be shown.
             step = self._measuring.add(view, outlook.rivals())
-            if step is None and len(look.levels) == len(view.opened):
-                step = self._go_back(view, missing(self._question, view.opened), words.missing)
+            if step is None and set(look.levels) == set(view.opened) - view.closed:
+                step = self._go_back(view, missing(question, view.opened), words.missing)
         return step
 
     def _answer(self, look: Assessment) -> int | None:
         """Returns the level that the verdict recommends; None where it recommends none."""
         if look.verdict.outcome is VerdictOutcome.RISING:
-            return int(self._question.levels[-1])
+            return int(look.levels[-1])
         return None if look.verdict.level is None else int(look.verdict.level)
 
     def _go_up(self, view: View) -> PlanStep | None:
-        """Returns the step that opens the next landmark; None where the top is open."""
+        """Returns the step that opens the next landmark; None where there is none to open.
+
+        The top is open, or a level that is breaks a limit.
+        """
         highest = max(view.groups)
         group = next((g for g in self._landmarks if g > highest), None)
-        return None if group is None else self._open_level(view, group, words.up)
+        return None if group is None or view.barred else self._open_level(view, group, words.up)
 
     def _go_back(self, view: View, level: int | None, say: words.Opening) -> PlanStep | None:
         """Returns the step that opens a level that was passed over; None where none waits."""
         return None if level is None else self._open_level(view, (level,), say)
 
+    def _go_near(self, view: View, question: Question, level: float) -> PlanStep | None:
+        """Returns the step that opens a level that was passed over below a limit; None without."""
+        if not view.barred:
+            return None
+        return self._go_back(view, beyond(question, view.opened, int(level)), words.beyond)
+
     def _open_level(self, view: View, group: Group, say: words.Opening) -> PlanStep:
-        larger = View(view.record, sorted([*view.groups, group]), view.look)
+        larger = replace(view, groups=sorted([*view.groups, group]))
         step = self._measuring.prepare(larger)
         assert step is not None  # a group that wasn't begun has its whole budget
         return replace(step, decision=say(self._question, view.look, group, step.decision))

@@ -44,7 +44,7 @@ class Measuring:
     def _tune(
         self, view: View, runs: Mapping[Group, int], settled: Collection[Group] = ()
     ) -> PlanStep | None:
-        trials = self._trials.next(view.record, view.groups, runs, settled)
+        trials = self._trials.next(view.record, view.groups, runs, settled, view.closed)
         if not trials:
             return None
         work = [Work(trial.setting, trial.group, trial.split) for trial in trials]
@@ -54,7 +54,12 @@ class Measuring:
     def _first(self, view: View, runs: Mapping[Group, int]) -> PlanStep | None:
         least = self._measuring.min_replicates
         # A tuning run that was begun is for a replicate that was asked for.
-        wanted = {level: max(least, n) for group, n in runs.items() for level in group}
+        wanted = {
+            level: max(least, n)
+            for group, n in runs.items()
+            for level in group
+            if level not in view.closed
+        }
         work = self._work(view.record, wanted)
         if not work:
             return None

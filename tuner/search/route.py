@@ -1,4 +1,7 @@
-"""The way up: which levels are visited at once, and which only if the answer is near them."""
+"""The way up: which levels are visited at once, and which only if the answer is near them.
+
+No level is visited above one that breaks a limit.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import itertools
 from collections.abc import Collection, Sequence
 
 from tuner.curve import Question
+from tuner.returns.limits import ceiling
 
 DOUBLING = 1 - 1e-9
 
@@ -52,6 +56,7 @@ def missing(question: Question, opened: Collection[int]) -> int | None:
     return next((k for k in found if k is not None), None)
 
 
-def _middle(question: Question, below: int, above: int) -> int | None:
+def _middle(question: Question, below: int, above: float) -> int | None:
+    above = min(above, ceiling(question))
     passed: Sequence[int] = [int(k) for k in question.levels if below < k < above]
     return passed[(len(passed) - 1) // 2] if passed else None

@@ -8,6 +8,7 @@ from statistics import fmean
 
 from tuner.record import Conclusion, Phase, PlanStep, StepKind
 from tuner.returns import Assessment, has_score
+from tuner.returns.limits import barred_of, limited
 from tuner.search import words
 from tuner.search.packing import Work, pack
 from tuner.search.record import SearchRecord
@@ -23,11 +24,18 @@ class View:
         record: The plan and the measurements.
         groups: The groups that are open, rising.
         look: What the bounds say; None where nothing is measured.
+        barred: Levels that break a limit, rising, with how.
     """
 
     record: SearchRecord
     groups: Sequence[Group]
     look: Assessment | None = None
+    barred: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def closed(self) -> frozenset[int]:
+        """The levels that are done with, for they break a limit."""
+        return frozenset(level for level, _ in self.barred)
 
     @property
     def opened(self) -> list[int]:
@@ -72,18 +80,19 @@ class Steps:
             look=record.look(look.comparisons if look else ()) if record.steps else None,
             conclusion=conclusion,
             costs=self.costs(record),
+            barred=view.barred,
         )
 
     def stop(self, record: SearchRecord, conclusion: Conclusion, decision: str) -> PlanStep:
         """Returns the step that ends a search from outside, measurements outstanding or not.
 
-        What levels cost is fixed by what is final; while anything is outstanding, it stays
-        what the last decision was taken on.
+        What levels cost, and which of them break a limit, is fixed by what is final; while
+        anything is outstanding, it stays what the last decision was taken on.
         """
         try:
-            costs = self.costs(record)
+            costs, barred = self.costs(record), self.barred(record)
         except KeyError:
-            costs = record.steps[-1].costs
+            costs, barred = record.steps[-1].costs, record.steps[-1].barred
         return PlanStep(
             record.search,
             len(record.steps) + 1,
@@ -92,6 +101,7 @@ class Steps:
             self._policy,
             conclusion=conclusion,
             costs=costs,
+            barred=barred,
         )
 
     def affordable(self, record: SearchRecord, step: PlanStep) -> PlanStep:
@@ -134,6 +144,21 @@ class Steps:
             if first:
                 found.append((level, fmean(row.standalone_device_seconds for row in first)))
         return tuple(found)
+
+    def barred(self, record: SearchRecord) -> tuple[tuple[int, str], ...]:
+        """Returns the levels that break a limit by all that is measured, rising, with how.
+
+        As a curve of the same rows has them, so that the search and its curve judge the
+        same levels. A level that is out is measured no further, so it stays out.
+
+        Raises:
+            KeyError: A measurement that was claimed isn't final yet.
+        """
+        if not limited(self._question):
+            return ()
+        levels = record.levels(Phase.MEASURING)
+        rows = {level: self._selection.measured(record, level) for level in levels}
+        return barred_of(self._question, rows)
 
     def _candidates(self, steps: Iterable[PlanStep]) -> set[object]:
         """Returns what steps try: a setting with its level, or with all that one fit scores."""

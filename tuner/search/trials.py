@@ -64,6 +64,7 @@ class Trials:
         groups: Sequence[Group],
         runs: Mapping[Group, int] | None = None,
         settled: Collection[Group] = (),
+        closed: Collection[int] = (),
     ) -> list[Trial]:
         """Returns what to try next at open groups; nothing where their budgets are used up.
 
@@ -72,16 +73,21 @@ class Trials:
             groups: The groups that are open, rising.
             runs: Tuning runs that each is to have; one where omitted.
             settled: Groups that can't wait for the level above: they spend what they kept.
+            closed: Levels that are done with. A group of such levels alone is tried no
+                further; what won there still serves its neighbours.
         """
         if not self._selection.needed:
             return []
+        going = {group for group in groups if not set(group) <= set(closed)}
         trials = [
             Trial(group, setting, run)
             for i, group in enumerate(groups)
+            if group in going
             for run in range(1 if runs is None else runs[group])
             for setting in self._generation(record, groups, i, run, group in settled)
         ]
-        return trials or [t for group in groups for t in self._race(record, group)]
+        raced = (group for group in groups if group in going)
+        return trials or [t for group in raced for t in self._race(record, group)]
 
     def _budget(self, group: Group) -> int:
         """Returns the trials of a group before the level above is known."""

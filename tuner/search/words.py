@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from tuner.curve import Question, Verdict, VerdictOutcome
-from tuner.record import Measurement, Outcome, Setting
+from tuner.record import Measurement, Outcome, Phase, PlanStep, Setting
 from tuner.returns import Assessment, has_score
 from tuner.search.packing import Work
 from tuner.search.record import SearchRecord
@@ -135,6 +135,27 @@ def baseline(question: Question, scores: Mapping[float, Mapping[int, float]]) ->
     values = [value for row in scores.values() for value in row.values()]
     mean = sum(values) / len(values)
     return f"{question.learner}: {mean:.4f} {question.metric} on {len(values)} replicates"
+
+
+def barred(question: Question, record: SearchRecord, step: PlanStep) -> str:
+    """Says which levels turn out to break a limit, and which aren't tried because of it.
+
+    To be put behind a decision: when a level is first found to, and once more at the end.
+    """
+    known = {level for level, _ in record.steps[-1].barred} if record.steps else set()
+    news = [f"{level} ({how})" for level, how in step.barred if level not in known]
+    if not news and step.conclusion is None:
+        return ""
+    if not question.axis:
+        return "".join(f"; it breaks a limit: {how}" for _, how in step.barred)
+    said = f"; limits are broken at {', '.join(news)}" if news else ""
+    tried = {*record.levels(Phase.TUNING), *record.levels(Phase.MEASURING)}
+    lowest, _ = step.barred[0]
+    untried = [str(k) for k in question.levels if k > lowest and k not in tried]
+    if untried:
+        verb = "isn't" if len(untried) == 1 else "aren't"
+        said += f"; {', '.join(untried)} {verb} tried: {lowest} breaks a limit already"
+    return said
 
 
 def nothing_completed(question: Question, record: SearchRecord) -> str:
