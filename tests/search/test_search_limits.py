@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.coordinator.api.judging import judged_step
 from tests.search import promises
 from tests.search.bench import Table, climb, measured, noise
 from tests.search.cases import CLIMBING, COARSE, FINE, Case, cases, plateau_at
@@ -292,7 +293,7 @@ def test_every_step_passes_the_coordinators_judgement_and_the_wire():
     assert any(step.barred for step in record.steps)
     assert record.steps[-1].kind is StepKind.CONCLUDE
     for step in record.steps:
-        assert step_from_wire(step_to_wire(step)) == step
+        assert judged_step(step_to_wire(step)) == step
 
 
 @pytest.mark.parametrize("patience", [1, 3])
