@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tuner.spec import JobSpec
     from tuner.spot import Asked, Findings
 
-ENDING_SECONDS = 25.0
+ENDING_SECONDS = 35.0
 """Of the time there is, what goes to the job's start and last word, to the report, and to taking
 services down."""
 
