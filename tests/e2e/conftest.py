@@ -14,8 +14,21 @@ from typing import Any
 
 import pytest
 
-from tuner import Client
+from tuner import Client, JobSpec
 from tuner.client import Job
+
+DIGITS = JobSpec(
+    dataset="digits",
+    margin=0.1,
+    searches=[
+        {"learner": "cnn", "axis": "depth", "levels": (1, 2, 4), "space": {"epochs": 2}},
+        {"learner": "cnn", "axis": "filters", "levels": (4, 8, 16), "space": {"epochs": 2}},
+        {"learner": "forest", "axis": "trees", "levels": (1, 4, 16, 64)},
+    ],
+    tuning={"trials": 2, "generation": 2},
+    measuring={"min_replicates": 4, "max_replicates": 6},
+)
+"""The shape of the issue's example, smaller."""
 
 _LIST_ACTORS = """
 import json, sys
@@ -44,12 +57,20 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("TUNER_", "RAY_"))}
+        # What a person's shell doesn't have: other stacks' names, and tests/conftest.py's thread.
+        ours = ("TUNER_", "RAY_", "OMP_NUM_THREADS")
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
         return {**kept, "TUNER_HOME": str(self.home), "RAY_USAGE_STATS_ENABLED": "0"}
 
     def up(self) -> None:
         done = self.tuner("up", "--cpus", "2")
         assert done.returncode == 0, done.stderr
+
+    def name_in(self, patch: pytest.MonkeyPatch) -> None:
+        """Has this process's environment name this stack and no other."""
+        for name in ("TUNER_ADDRESS", "TUNER_TOKEN"):
+            patch.delenv(name, raising=False)
+        patch.setenv("TUNER_HOME", str(self.home))
 
     def client(self) -> Client:
         return Client()
@@ -102,11 +123,26 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         stack.tuner("down")
 
 
+@pytest.fixture(scope="session")
+def digits_id(stack: Stack) -> str:
+    """The id of a job on DIGITS that has succeeded: it takes longer than what is asked of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        stack.name_in(patch)
+        with stack.client() as client:
+            job = client.submit(DIGITS)
+            assert job.wait() == "SUCCEEDED", job.status.reason
+            return job.id
+
+
+@pytest.fixture
+def digits_job(client: Client, digits_id: str) -> Job:
+    """A job on DIGITS that has succeeded, which tests read and leave as it is."""
+    return client.get_job(digits_id)
+
+
 @pytest.fixture
 def client(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    for name in ("TUNER_ADDRESS", "TUNER_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TUNER_HOME", str(stack.home))
+    stack.name_in(monkeypatch)
     with stack.client() as client:
         yield client
 

@@ -28,7 +28,7 @@ SCRIPTS = {
 def run(stack: Stack, script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, str(EXAMPLES / script), "--quick"],
-        env=stack.environment,
+        env={**stack.environment, "OMP_NUM_THREADS": "1"},  # a script has no cores to itself
         capture_output=True,
         text=True,
         timeout=200,
@@ -50,7 +50,14 @@ def test_every_script_is_run_here():
     assert {path.name for path in EXAMPLES.glob("*.py")} == set(SCRIPTS)
 
 
-@pytest.mark.parametrize("script", sorted(SCRIPTS))
+@pytest.mark.parametrize(
+    "script",
+    [
+        # Ray Tune of one's own is driven in tests/integrations/, too, on less.
+        pytest.param(script, marks=[pytest.mark.slow] if script == "ray_tune.py" else [])
+        for script in sorted(SCRIPTS)
+    ],
+)
 def test_the_script_runs_and_tells_what_it_found(stack: Stack, script: str):
     done = run(stack, script)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.e2e.conftest import wait_until
+from tests.e2e.conftest import Stack, wait_until
 from tuner import JobSpec, TunerError
+from tuner.client import Job
 from tuner.record import Measurement, Phase
 
 SIMULATED = {"learner": "simulated", "axis": "depth", "levels": [1, 2, 4, 8, 16]}
@@ -20,20 +21,8 @@ def simulated(**space: float) -> dict:
     return {**SIMULATED, "space": space}
 
 
-def test_depth_filters_and_trees_of_digits(client, stack, tmp_path: Path):
-    """The shape of the issue's example, smaller."""
-    spec = JobSpec(
-        dataset="digits",
-        margin=0.05,
-        searches=[
-            {"learner": "cnn", "axis": "depth", "levels": (1, 2, 4), "space": {"epochs": 2}},
-            {"learner": "cnn", "axis": "filters", "levels": (4, 8, 16), "space": {"epochs": 2}},
-            {"learner": "forest", "axis": "trees", "levels": (1, 4, 16, 64)},
-        ],
-        tuning={"trials": 2, "generation": 2},
-        measuring={"min_replicates": 4, "max_replicates": 6},
-    )
-    job = client.submit(spec)
+def test_depth_filters_and_trees_of_digits(digits_job: Job, stack: Stack, tmp_path: Path):
+    job = digits_job
     result = job.result()
     assert result.state == "SUCCEEDED"
     assert set(result.curves) == {"cnn/depth", "cnn/filters", "forest/trees", "perceptron"}
@@ -128,6 +117,7 @@ def test_cancel_ends_within_ten_seconds_and_keeps_what_was_measured(client):
     assert job.refresh().state == "CANCELLED"
 
 
+@pytest.mark.slow
 def test_uploaded_data_is_judged_before_anything_runs(client, tmp_path: Path):
     file = tmp_path / "one_class.npz"
     np.savez(file, x=np.zeros((50, 4), np.float32), y=np.zeros(50, np.int64))
@@ -140,6 +130,7 @@ def test_uploaded_data_is_judged_before_anything_runs(client, tmp_path: Path):
     assert list(job.measurements()) == []
 
 
+@pytest.mark.slow
 def test_uploaded_data_runs(client, tmp_path: Path):
     chance = np.random.default_rng(0)
     x = chance.normal(size=(400, 5)).astype(np.float32)

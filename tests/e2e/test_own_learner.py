@@ -12,7 +12,7 @@ from tuner.client.own_code import entry_of
 FOLDER = Path(__file__).parents[2] / "examples" / "own_learner"
 
 
-def test_the_example_runs_on_workers_that_have_nothing_of_it(client, stack, tmp_path: Path):
+def test_the_example_runs_on_workers_that_have_nothing_of_it(client, stack):
     spec = JobSpec.from_file(FOLDER / "job.yaml", entry_of)
     assert "tuner run examples/own_learner/job.yaml" in (FOLDER / "job.yaml").read_text()
     search, forest = spec.searches
@@ -37,7 +37,9 @@ def test_the_example_runs_on_workers_that_have_nothing_of_it(client, stack, tmp_
     report = stack.tuner("report", job.id).stdout
     assert "code: own_learner" in report
 
-    # What can't be used fails its search with the reason, and the others go on.
+
+@pytest.mark.slow
+def test_what_cannot_be_used_fails_its_search_and_the_others_go_on(client, tmp_path: Path):
     (tmp_path / "mine.py").write_text("def cost(truth, given):\n    return 'much'\n")
     data = {
         "dataset": "digits",

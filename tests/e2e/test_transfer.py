@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.e2e.conftest import Stack
+from tuner import Client
+from tuner.client import Job
 from tuner.datasets import registry
 from tuner.datasets.base import Request
 from tuner.learners import saved
@@ -21,8 +24,9 @@ def stripes(count: int = 80) -> tuple[np.ndarray, np.ndarray]:
     return x.astype(np.float32), y
 
 
-def test_a_kept_network_serves_another_data_set(client, stack, tmp_path: Path):
-    quick = {"epochs": 2, "filters": 4, "batch_size": 64}
+def test_a_kept_network_serves_another_data_set(
+    digits_job: Job, client: Client, stack: Stack, tmp_path: Path
+):
     small = {
         "margin": 0.2,
         "metric": "error",
@@ -30,11 +34,9 @@ def test_a_kept_network_serves_another_data_set(client, stack, tmp_path: Path):
         "measuring": {"min_replicates": 2, "max_replicates": 2},
         "baseline": None,
     }
-    source = {"learner": "cnn", "levels": [2, 3], "space": quick}
-    job = client.submit({**small, "dataset": "digits", "searches": [source]})
-    job.result()
     folder = tmp_path / "digits-cnn"
-    done = stack.tuner("export", job.id, "cnn/depth", "--level", "3", "--output", str(folder))
+    choice = [digits_job.id, "cnn/depth", "--level", "4"]
+    done = stack.tuner("export", *choice, "--output", str(folder))
     assert done.returncode == 0, done.stderr
 
     x, y = stripes()
@@ -48,7 +50,7 @@ def test_a_kept_network_serves_another_data_set(client, stack, tmp_path: Path):
     spec = {
         **small,
         "dataset": "npz:stripes.npz",
-        "searches": [transfer, {**transfer, "levels": [2, 4], "key": "too-deep"}],
+        "searches": [transfer, {**transfer, "levels": [2, 5], "key": "too-deep"}],
     }
     (tmp_path / "transfer.yaml").write_text(json.dumps(spec))
     job = client.submit(tmp_path / "transfer.yaml")
@@ -57,7 +59,7 @@ def test_a_kept_network_serves_another_data_set(client, stack, tmp_path: Path):
     assert all(row.score < 0.2 for row in curve.levels), curve.levels
     [deep] = [s for s in job.refresh().searches if s.key == "too-deep"]
     assert deep.state == "FAILED"
-    assert "the network has 3 convolutions; depth is 4" in deep.reason
+    assert "the network has 4 convolutions; depth is 5" in deep.reason
 
     # What came of it is kept with all that went into it, and needs no other model.
     client.export(job, "deep_features/depth", level=1).save(tmp_path / "stripes-model")
