@@ -294,3 +294,10 @@ def test_a_larger_forest_is_larger_and_slower():
     )
     assert large.model_bytes > 10 * small.model_bytes
     assert large.latency_ms > 3 * small.latency_ms
+
+
+def test_the_first_three_replicates_are_timed_and_weighed():
+    work = task("forest", "trees", (2, 4))
+    found = rows(replace(work, packet=replace(work.packet, replicates=(1, 2, 3))), footprint=True)
+    assert {row.replicate for row in found if row.footprint} == {1, 2}
+    assert not [row for row in found if row.replicate == 3 and row.robustness_device_seconds]

@@ -27,6 +27,9 @@ from tuner.trials.work import Bearing, SlotConfig, Task
 ERROR_LENGTH = 500
 """Most characters of a condition's failure, or of its note, that are recorded."""
 
+FOOTPRINTS = 3
+"""Replicates of a level whose models are timed and weighed: to save a large one takes seconds."""
+
 
 @dataclass(frozen=True)
 class Borne:
@@ -72,14 +75,15 @@ class Stresses:
         conditions = bearing.measured if measured else bearing.tuned
         self._inputs = [c for c in conditions if registry.disturbs_inputs(c.perturbation)]
         self._training = [c for c in conditions if not registry.disturbs_inputs(c.perturbation)]
-        self._footprint = bearing.footprint and measured
+        weighed = range(FOOTPRINTS) if bearing.footprint and measured else range(0)
+        self._weighed = [replicate for replicate in task.packet.replicates if replicate in weighed]
         self._effort = bearing.effort
         self._task, self._slot, self._learner, self._device = task, slot, learner, device
 
     @property
     def needs_models(self) -> bool:
         """Whether results have to hand on their models."""
-        return bool(self._inputs) or self._footprint
+        return bool(self._inputs or self._weighed)
 
     def of_model(self, result: Result, fold: Fold) -> Borne:
         """Returns what becomes of a completed result's model under what disturbs its inputs.
@@ -88,16 +92,17 @@ class Stresses:
             result: The result, not older than the next one of its learner.
             fold: What it was trained on, and is scored on.
         """
-        if not (self._inputs or self._training or self._footprint):
+        weighed = result.member.replicate in self._weighed
+        if not (self._inputs or self._training or weighed):
             return Borne()
         chosen = chosen_examples(fold, self._effort.examples)
         try:
             borne = self._clean(result, fold, chosen)
         except (ValueError, DivergedError):
             return Borne()  # its row says so itself
-        model = self._model(result, fold) if self.needs_models else None
+        model = self._model(result, fold) if self._inputs or weighed else None
         if isinstance(model, Exception):
-            failed = [c.name for c in self._inputs] + [FOOTPRINT] * self._footprint
+            failed = [c.name for c in self._inputs] + [FOOTPRINT] * weighed
             return borne.and_(Borne(stresses=tuple(_failure(name, model) for name in failed)))
         if model is not None:
             device = self._where()
@@ -105,7 +110,7 @@ class Stresses:
             for condition in self._inputs:
                 borne = borne.and_(self._disturbed(condition, victim, device))
             borne = _with_notes(borne, len(chosen))
-        if self._footprint and model is not None:
+        if weighed and model is not None:
             borne = borne.and_(self._measured(model, fold))
         return borne
 
