@@ -211,6 +211,24 @@ def test_a_learner_that_hands_on_no_model_is_trained_again_at_the_level(monkeypa
         assert row.scores["error@noise:1"] == row.scores["error"]
 
 
+class Slow(Forgetful):
+    """One that takes its time to train."""
+
+    def train(self, setting, fold, device):
+        time.sleep(0.2)
+        return super().train(setting, fold, device)
+
+
+@pytest.mark.parametrize("footprint", [False, True])
+def test_what_it_takes_to_train_it_again_is_no_part_of_the_trainings_bill(monkeypatch, footprint):
+    instead(monkeypatch, untouched)
+    conditions = () if footprint else ("noise:1", "noise:2")
+    work = task("forest", "trees", (2,))
+    for row in rows(work, *conditions, footprint=footprint, learner=Slow()):
+        assert row.robustness_device_seconds >= 0.2
+        assert row.billed_device_seconds - row.robustness_device_seconds < 0.2
+
+
 class Gone(Forgetful):
     """One that can't be trained again either."""
 
@@ -275,6 +293,54 @@ def test_a_row_that_crashes_bears_nothing():
     for row in rows(task("forest", "trees", (2, 8)), "noise:1", learner=Wrong()):
         assert row.outcome is Outcome.CRASHED
         assert (row.scores, row.stresses) == ({}, ())
+
+
+class Short(Forgetful):
+    """One that leaves out most of the first member's predictions."""
+
+    def evaluate(self, *packet):
+        for number, result in enumerate(self._inner.evaluate(*packet)):
+            yield replace(result, predictions=result.predictions[: None if number else 3])
+
+
+def test_predictions_that_are_too_few_are_that_rows_crash_and_nobody_elses():
+    first, *others = rows(task("forest", "trees", (2, 8)), "noise:1", learner=Short())
+    assert first.outcome is Outcome.CRASHED
+    assert "the predictions have the shape (3, 10)" in first.error
+    for row in others:
+        assert row.outcome is Outcome.COMPLETED
+        assert "error@noise:1" in row.scores
+
+
+def test_a_metric_that_fails_on_the_chosen_examples_alone_fails_the_conditions(monkeypatch):
+    def whole(predictions, y, classes, metrics):
+        if len(y) == 40:
+            raise ValueError("mine raised ZeroDivisionError: division by zero")
+        return {"error": 0.5}
+
+    monkeypatch.setattr("tuner.trials.stress.score", whole)
+    for row in rows(task("forest", "trees", (2,)), "noise:1", effort=Effort(examples=40)):
+        assert row.outcome is Outcome.COMPLETED
+        [stress] = row.stresses
+        assert (stress.condition, stress.outcome) == ("noise:1", Outcome.CRASHED)
+        assert "mine raised ZeroDivisionError" in stress.error
+
+
+def test_a_level_that_fails_after_attacks_on_smaller_ones_cost_only_its_training(monkeypatch):
+    def slow(victim, strength, effort, seed, device):
+        time.sleep(0.3)
+        return Disturbed(victim.x)
+
+    class Stops(type(learners.get("forest"))):
+        def fit(self, axis, setting, levels, fold, device):
+            yield next(super().fit(axis, setting, levels, fold, device))
+            raise MemoryError
+
+    instead(monkeypatch, slow)
+    found = rows(task("forest", "trees", (2, 8)), "noise:1", learner=Stops())
+    for row in (row for row in found if row.level == 8):
+        assert row.outcome is Outcome.OUT_OF_MEMORY
+        assert row.standalone_device_seconds < 0.25
 
 
 @pytest.mark.parametrize(("learner", "axis", "levels", "space"), FAMILIES)

@@ -19,7 +19,6 @@ from tuner.learners.fits import describe, outcome_of
 from tuner.record import FOOTPRINT, Footprint, Member, Outcome, Packet, Phase, Stress, seed_of
 from tuner.robustness import masking, registry
 from tuner.robustness.base import Victim
-from tuner.scoring import DivergedError
 from tuner.trials.footprint import footprint
 from tuner.trials.scores import score
 from tuner.trials.work import Bearing, SlotConfig, Task
@@ -59,6 +58,17 @@ class Borne:
             other.footprint or self.footprint,
         )
 
+    def later(self, seconds: float) -> Borne:
+        """Returns it with device-seconds that went before the first of it."""
+        if self.stresses:
+            first, *others = self.stresses
+            first = replace(first, device_seconds=first.device_seconds + seconds)
+            return replace(self, stresses=(first, *others))
+        if self.footprint is None:
+            return self
+        told = self.footprint.device_seconds + seconds
+        return replace(self, footprint=replace(self.footprint, device_seconds=told))
+
 
 class Stresses:
     """The conditions of one packet.
@@ -95,24 +105,36 @@ class Stresses:
         weighed = result.member.replicate in self._weighed
         if not (self._inputs or self._training or weighed):
             return Borne()
-        chosen = chosen_examples(fold, self._effort.examples)
         try:
-            borne = self._clean(result, fold, chosen)
-        except (ValueError, DivergedError):
-            return Borne()  # its row says so itself
-        model = self._model(result, fold) if self._inputs or weighed else None
-        if isinstance(model, Exception):
-            failed = [c.name for c in self._inputs] + [FOOTPRINT] * weighed
-            return borne.and_(Borne(stresses=tuple(_failure(name, model) for name in failed)))
-        if model is not None:
-            device = self._where()
-            victim = Victim(model, fold.x_score[chosen], fold.y_score[chosen], fold)
-            for condition in self._inputs:
-                borne = borne.and_(self._disturbed(condition, victim, device))
-            borne = _with_notes(borne, len(chosen))
-        if weighed and model is not None:
+            return self._of_model(result, fold, weighed)
+        except Exception as error:  # noqa: BLE001 - a metric of the user's own may raise anything
+            return self._failed(error, weighed)
+
+    def _of_model(self, result: Result, fold: Fold, weighed: bool) -> Borne:
+        chosen = chosen_examples(fold, self._effort.examples)
+        borne = self._clean(result, fold, chosen)
+        if not (self._inputs or weighed):
+            return borne
+        start = time.monotonic()
+        try:
+            model = self._model(result, fold)
+        except Exception as error:  # noqa: BLE001 - whatever a learner raises is recorded
+            return borne.and_(self._failed(error, weighed)).later(self._seconds(start))
+        # What it took to train it again is no part of the training's bill.
+        again = self._seconds(start) if result.model is None else 0.0
+        device = self._where()
+        victim = Victim(model, fold.x_score[chosen], fold.y_score[chosen], fold)
+        for condition in self._inputs:
+            borne = borne.and_(self._disturbed(condition, victim, device))
+        borne = _with_notes(borne, len(chosen))
+        if weighed:
             borne = borne.and_(self._measured(model, fold))
-        return borne
+        return borne.later(again)
+
+    def _failed(self, error: Exception, weighed: bool) -> Borne:
+        """Returns that nothing could be measured of a model, and why."""
+        names = [condition.name for condition in self._inputs] + [FOOTPRINT] * weighed
+        return Borne(stresses=tuple(_failure(name, error) for name in names))
 
     def of_training(self, folds: Sequence[Fold]) -> Iterator[tuple[Member, Borne]]:
         """Yields, by member, what becomes of the packet where the training set is spoilt.
@@ -160,17 +182,14 @@ class Stresses:
         end = time.monotonic() + self._slot.packet_timeout_seconds
         return Device(self._device, self._slot.threads, end)
 
-    def _model(self, result: Result, fold: Fold) -> Model | Exception:
+    def _model(self, result: Result, fold: Fold) -> Model:
         """Returns the model that was handed on, or trains it again where none was."""
         if result.model is not None:
             return result.model
         setting = dict(result.member.setting)
         if self._task.axis not in ("", catalog.SAMPLES.name):
             setting[self._task.axis] = result.member.level
-        try:
-            return self._learner.train(setting, fold, self._where())
-        except Exception as error:  # noqa: BLE001 - whatever a learner raises is recorded
-            return error
+        return self._learner.train(setting, fold, self._where())
 
     def _clean(self, result: Result, fold: Fold, chosen: npt.NDArray[np.int64]) -> Borne:
         if result.predictions is None:
