@@ -117,6 +117,22 @@ def test_they_are_measured_on_the_same_examples_whatever_the_replicate(monkeypat
         assert row.scores["error@clean"] == row.scores["error@noise:1"]
 
 
+def test_on_samples_every_level_meets_strengths_in_the_same_units(monkeypatch):
+    """Ten examples' own range and deviations would be milder than four hundred's."""
+    seen = []
+
+    def looking(victim, strength, effort, seed, device):
+        seen.append((victim.fold.replicate, len(victim.fold.x), victim.fold.x.tobytes()))
+        return Disturbed(victim.x)
+
+    instead(monkeypatch, looking)
+    rows(task("forest", "samples", (20, 60), trees=2), "noise:1")
+    assert len(seen) == 4
+    assert set(seen) == {
+        (i, len(fold.x), fold.x.tobytes()) for i in (0, 1) for fold in [SPLITS.measuring(i)]
+    }
+
+
 def test_copies_are_scored_together(monkeypatch):
     """Half of the copies are as they were, the others are blank: the error is the mean."""
 
@@ -279,6 +295,24 @@ def test_a_spoilt_fit_that_fails_is_the_conditions_outcome(monkeypatch):
         [stress] = row.stresses
         assert stress.outcome is Outcome.CRASHED
         assert "no examples" in stress.error
+
+
+class Late(Forgetful):
+    """One whose time is always up."""
+
+    asked = 0
+
+    def evaluate(self, *packet):
+        self.asked += 1
+        for result in self._inner.evaluate(*packet):
+            yield replace(result, outcome=Outcome.TIMED_OUT, predictions=None, model=None)
+
+
+def test_where_no_clean_fit_came_to_an_end_none_on_a_spoilt_set_is_tried():
+    learner = Late()
+    found = rows(task("forest", "trees", (2,)), "label_noise:0.1", "imbalance", learner=learner)
+    assert {row.outcome for row in found} == {Outcome.TIMED_OUT}
+    assert learner.asked == 1
 
 
 class Wrong(Forgetful):

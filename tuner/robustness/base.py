@@ -32,8 +32,8 @@ class Victim:
         model: The model.
         x: Shape (examples, ...): undisturbed inputs; of a table no value is NaN.
         y: Shape (examples,): the truth.
-        fold: What the model was trained on; its seed is the replicate's own, the same for
-            every level and learner.
+        fold: What the model was trained on, or on the axis `samples` a beginning of: the
+            replicate's own, as is its seed, the same for every level and learner.
     """
 
     model: Model

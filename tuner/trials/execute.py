@@ -82,10 +82,13 @@ def execute(
             member = result.member
             if result.outcome is Outcome.COMPLETED and member.replicate in folds:
                 with clock.paused():
-                    fold = _trained_on(folds[member.replicate], task, member)
-                    borne[member] = stresses.of_model(result, fold)
+                    whole = folds[member.replicate]
+                    fold = _trained_on(whole, task, member)
+                    borne[member] = stresses.of_model(result, fold, whole)
             results[member] = replace(result, model=None)
-        for member, spoilt in stresses.of_training(list(folds.values())):
+        # Where no clean fit came to an end, none on a spoilt set would say anything.
+        done = any(result.outcome is Outcome.COMPLETED for result in results.values())
+        for member, spoilt in stresses.of_training(list(folds.values())) if done else ():
             borne[member] = borne.get(member, Borne()).and_(spoilt)
     except Exception as error:  # noqa: BLE001 - whatever a learner raises is recorded, below
         broken = f"{type(error).__name__}: {error}"

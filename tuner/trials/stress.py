@@ -95,22 +95,24 @@ class Stresses:
         """Whether results have to hand on their models."""
         return bool(self._inputs or self._weighed)
 
-    def of_model(self, result: Result, fold: Fold) -> Borne:
+    def of_model(self, result: Result, fold: Fold, whole: Fold) -> Borne:
         """Returns what becomes of a completed result's model under what disturbs its inputs.
 
         Args:
             result: The result, not older than the next one of its learner.
             fold: What it was trained on, and is scored on.
+            whole: The replicate's, of which that is the beginning on the axis `samples`:
+                what strengths are told in, so that every level meets the same.
         """
         weighed = result.member.replicate in self._weighed
         if not (self._inputs or self._training or weighed):
             return Borne()
         try:
-            return self._of_model(result, fold, weighed)
+            return self._of_model(result, fold, whole, weighed)
         except Exception as error:  # noqa: BLE001 - a metric of the user's own may raise anything
             return self._failed(error, weighed)
 
-    def _of_model(self, result: Result, fold: Fold, weighed: bool) -> Borne:
+    def _of_model(self, result: Result, fold: Fold, whole: Fold, weighed: bool) -> Borne:
         chosen = chosen_examples(fold, self._effort.examples)
         borne = self._clean(result, fold, chosen)
         if not (self._inputs or weighed):
@@ -123,7 +125,7 @@ class Stresses:
         # What it took to train it again is no part of the training's bill.
         again = self._seconds(start) if result.model is None else 0.0
         device = self._where()
-        victim = Victim(model, fold.x_score[chosen], fold.y_score[chosen], fold)
+        victim = Victim(model, fold.x_score[chosen], fold.y_score[chosen], whole)
         for condition in self._inputs:
             borne = borne.and_(self._disturbed(condition, victim, device))
         borne = _with_notes(borne, len(chosen))
