@@ -123,8 +123,16 @@ def _judge_conditions(spec: JobSpec, data: Data) -> None:
     found = check_conditions(
         spec.searches, spec.baseline_search, spec.robustness, inputs, spec.task
     )
-    if found:
-        raise DataError("; ".join(f"{wrong.field}: {wrong.problem}" for wrong in found))
+    problems = [f"{wrong.field}: {wrong.problem}" for wrong in found]
+    for condition in map(catalog.Condition.parse, spec.all_conditions()):
+        side = min(data.x.shape[2:], default=0)
+        if inputs == "images" and condition.perturbation == "shift" and condition.strength >= side:
+            problems.append(
+                f"{condition.name} moves images of {data.x.shape[2]} x {data.x.shape[3]} pixels "
+                f"out of sight; give at most shift:{side - 1}"
+            )
+    if problems:
+        raise DataError("; ".join(problems))
 
 
 def _problem(learner: Learner, data: Data) -> str | None:

@@ -108,3 +108,16 @@ def test_more_samples_than_are_trained_on_are_refused() -> None:
 def test_data_that_cant_be_divided_is_refused_before_any_search() -> None:
     with pytest.raises(DataError, match="the data has no groups"):
         content.refusals(spec(split={"method": "group"}), data())
+
+
+def test_a_shift_out_of_sight_is_refused_before_anything_is_measured() -> None:
+    y = np.arange(80) % 2
+    data = Data(np.zeros((80, 1, 8, 6), dtype=np.float32), y, None, None, ("a", "b"), "")
+    for strength, refused in ((5, False), (6, True), (8, True)):
+        asked = {"dataset": "digits", "searches": [{"learner": "forest"}], "baseline": None}
+        spec = JobSpec.parse({**asked, "robustness": [f"shift:{strength}"]})
+        if refused:
+            with pytest.raises(DataError, match=rf"^shift:{strength} moves images of 8 x 6 .*:5$"):
+                content.refusals(spec, data)
+        else:
+            assert content.refusals(spec, data) == {}
