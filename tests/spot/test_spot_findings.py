@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spot_record import FACTS, found, rows_of, spot_of
 
-from tuner.curve import SearchState
+from tuner.curve import Gain, SearchState
 from tuner.record import Outcome
 from tuner.returns import compare_record
 from tuner.spec import JobSpec
@@ -251,3 +251,8 @@ def test_remarks_warn_where_nothing_can_be_told_apart_and_where_the_baseline_doe
     said = words.remarks(findings, FACTS)
     assert any("would tell families apart" in line for line in said)
     assert any("look at the data before" in line for line in said)
+
+
+def test_a_level_with_too_few_replicates_is_said_so_and_given_no_bounds():
+    gain = Gain(1, 2, 0.01, -math.inf, math.inf, 1.0)
+    assert words._gain(gain) == "2 has too few replicates to be told from 1"

@@ -114,6 +114,8 @@ def _gain(gain: Gain) -> str:
         return f"{high} is better than {low} by {size} {bounds}"
     if gain.high < 0:
         return f"{high} is worse than {low} by {size} {bounds}"
+    if not math.isfinite(gain.high - gain.low):
+        return f"{high} has too few replicates to be told from {low}"
     gained = naming.number(gain.estimate, plus=True)
     return f"{high} can't be told from {low}, {gained} {bounds}"
 
