@@ -16,6 +16,7 @@ from tuner.robustness.base import Disturbed, Effort
 from tuner.search.tuning import default_setting
 from tuner.spec import JobSpec, Split
 from tuner.trials.execute import execute
+from tuner.trials.footprint import footprint
 from tuner.trials.stress import chosen_examples
 from tuner.trials.work import Bearing, Report, SlotConfig, Task
 
@@ -386,6 +387,22 @@ def test_a_footprint_tells_latency_and_size(learner, axis, levels, space):
         assert found.batch_latency_ms > 0
         assert found.model_bytes > 100
         assert row.robustness_device_seconds == found.device_seconds > 0
+
+
+def test_a_model_that_scales_in_place_what_it_is_shown_spoils_no_example():
+    class Scaling:
+        kind, parameters = "mine", 1
+
+        def predict(self, x):
+            x *= 2
+            return x
+
+        def save(self, folder):
+            (folder / "mine").write_bytes(bytes(10))
+
+    x = np.ones((3, 2), dtype=np.float32)
+    assert footprint(Scaling(), x, 1.0).model_bytes > 10
+    assert (x == 1).all()
 
 
 def test_a_larger_forest_is_larger_and_slower():

@@ -37,7 +37,8 @@ def footprint(model: Model, x: Features, device_share: float) -> Footprint:
     """
     start = time.monotonic()
     places = np.arange(MOST + _WARM_UP) % len(x)
-    ones = [x[place : place + 1] for place in places]
+    # Copies: a model of the user's own may scale what it is shown in place.
+    ones = [x[place : place + 1].copy() for place in places]
     whole = x[np.arange(BATCH) % len(x)]
     one = _median_ms(lambda number: model.predict(ones[number]))
     batch = _median_ms(lambda _: model.predict(whole))
