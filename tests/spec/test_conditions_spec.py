@@ -199,13 +199,19 @@ def test_a_spec_without_conditions_has_none_and_limits_ask_for_a_footprint() -> 
         ),
         ({"metric": "r2@noise:3"}, "metric", "r2@noise:3 is no score of a classification"),
         # Unknown, out of range, repeated.
-        ({"robustness": ["fog"]}, "robustness.conditions", "there is no condition 'fog'; there"),
-        ({"robustness": ["noise:6"]}, "robustness.conditions", "a whole number from 1 to 5 (sev"),
-        ({"robustness": ["noise:2.5"]}, "robustness.conditions", "strength '2.5'; give a whole"),
-        ({"robustness": ["pgd:0"]}, "robustness.conditions", "give a number from 1e-06 to 10"),
-        ({"robustness": ["pgd:nan"]}, "robustness.conditions", "strength 'nan'"),
-        ({"robustness": ["pgd:big"]}, "robustness.conditions", "strength 'big'"),
-        ({"robustness": ["noise", "noise:3"]}, "robustness.conditions", "noise:3 is repeated"),
+        ({"robustness": ["fog"]}, "robustness.conditions[0]", "there is no condition 'fog'; there"),
+        ({"robustness": ["noise:6"]}, "robustness.conditions[0]", "whole number from 1 to 5 (sev"),
+        ({"robustness": ["noise:2.5"]}, "robustness.conditions[0]", "strength '2.5'; give a whole"),
+        ({"robustness": ["pgd:0"]}, "robustness.conditions[0]", "give a number from 1e-06 to 10"),
+        ({"robustness": ["pgd:nan"]}, "robustness.conditions[0]", "strength 'nan'"),
+        ({"robustness": ["pgd:big"]}, "robustness.conditions[0]", "strength 'big'"),
+        ({"robustness": ["noise", "noise:3"]}, "robustness.conditions[1]", "noise:3 is repeated"),
+        ({"robustness": [{"noise": 3}]}, "robustness.conditions[0]", "noise:3, without a space"),
+        (
+            {"searches": [{**CNN, "conditions": "noise"}]},
+            "searches[0].conditions",
+            "needs a list of conditions; write [noise]",
+        ),
         ({"robustness": "noise"}, "robustness", "needs a list of conditions; write [noise]"),
         ({"robustness": {"condition": []}}, "robustness.condition", "no such field"),
         ({"robustness": {"examples": 9}}, "robustness.examples", "or equal to 10"),
@@ -259,3 +265,8 @@ def test_thirty_two_conditions_are_enough() -> None:
     many = [f"pgd:{i / 100:g}" for i in range(1, 34)]
     assert len(spec_of(robustness=many[:32]).all_conditions()) == 32
     assert "at most 32" in violations(robustness=many)["robustness.conditions"]
+
+
+def test_every_condition_at_fault_is_named_with_its_place() -> None:
+    found = violations(robustness=["fog", "noise:3", "noise:6", "noise"])
+    assert list(found) == [f"robustness.conditions[{place}]" for place in (0, 2, 3)]

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from tuner import catalog
 from tuner.errors import Violation
@@ -99,18 +107,46 @@ class Measuring(Part):
         return self
 
 
+def _list_of_text(value: object) -> object:
+    """Refuses what YAML makes of a list without brackets, and of a space behind a colon."""
+    if isinstance(value, str):
+        raise ValueError(f"needs a list of conditions; write [{value}]")  # noqa: TRY004
+    if isinstance(value, list | tuple):
+        spaced = [
+            Violation(f"[{place}]", f"write {name}:{strength}, without a space behind the colon")
+            for place, item in enumerate(value)
+            if isinstance(item, Mapping)
+            for name, strength in item.items()
+        ]
+        if spaced:
+            raise Problems(spaced)
+    return value
+
+
 def _canonical(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns conditions as they are written. Raises ValueError of one that is none, or twice."""
+    """Returns conditions as they are written. Raises Problems of any that is none, or twice."""
     found: list[str] = []
-    for text in names:
-        name = catalog.Condition.parse(text).name
+    wrong: list[Violation] = []
+    for place, text in enumerate(names):
+        try:
+            name = catalog.Condition.parse(text).name
+        except ValueError as error:
+            wrong.append(Violation(f"[{place}]", str(error)))
+            continue
         if name in found:
-            raise ValueError(f"{name} is repeated; give each condition once")
+            wrong.append(Violation(f"[{place}]", f"{name} is repeated; give each condition once"))
         found.append(name)
+    if wrong:
+        raise Problems(wrong)
     return tuple(found)
 
 
-Conditions = Annotated[tuple[str, ...], AfterValidator(_canonical), Field(max_length=32)]
+Conditions = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_list_of_text),
+    AfterValidator(_canonical),
+    Field(max_length=32),
+]
 """Conditions such as "pgd:0.1", each a perturbation of the catalog at a strength, or without."""
 
 
