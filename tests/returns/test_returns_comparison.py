@@ -260,7 +260,7 @@ def test_notes_say_what_is_open_what_is_left_out_and_what_is_lacking() -> None:
         ]
     )
     assert found.notes == (
-        "a: 4 only seems to suffice; it isn't shown to",
+        "a: stands at 4, which isn't shown to be enough",
         "left out, for want of scores: c",
         "compared on the 3 replicates that all have; b had more",
     )
@@ -349,7 +349,7 @@ def test_a_record_is_compared_at_each_search_s_sufficient_level() -> None:
         ("forest/trees", 2, False, 6.0),  # one larger level: patience asks for two
         ("perceptron", 1, True, 3.0),
     ]
-    assert found.notes == ("forest/trees: 2 only seems to suffice; it isn't shown to",)
+    assert found.notes == ("forest/trees: stands at 2, which isn't shown to be enough",)
     scores = {
         asked.search: np.array(
             [r.scores["error"] for r in rows if (r.search, r.level) == (asked.search, level)]

@@ -245,7 +245,7 @@ def _reason(found: LearnerComparison, enough: Sequence[Entry]) -> str:
 
 def _notes(entries: Sequence[Entry], replicates: int, unscored: Sequence[str]) -> tuple[str, ...]:
     notes = [
-        f"{e.search}: {e.level} only seems to suffice; it isn't shown to"
+        f"{e.search}: stands at {e.level}, which isn't shown to be enough"
         for e in entries
         if not e.shown
     ]
