@@ -9,7 +9,7 @@ from rich.console import Console
 from synthetic import measurements, result
 
 from tuner import JobSpec, report
-from tuner.curve import Verdict, VerdictOutcome
+from tuner.curve import CurveLevel, Gain, Verdict, VerdictOutcome
 from tuner.report import naming, robustness, standings, tables
 from tuner.report.html import page
 
@@ -303,6 +303,7 @@ def test_what_a_model_takes_to_use_stands_beside_its_levels(found):
     text = shown(tables.levels(found.curves["forest/trees"]))
     row = next(line.split() for line in text.splitlines() if line.split()[:1] == ["16"])
     assert row[-4:] == ["2", "32", "200", "kB"]  # ms of 1, ms of 256, the size
+    assert "…" not in text
     section = part(report.markdown(found), "forest, trees")
     assert "| trees | ms, 1 example | ms, 256 examples | size |" in section
     assert "| 1024 | 128 | 2,048 | 12.8 MB |" in section
@@ -329,6 +330,30 @@ def test_a_level_that_breaks_a_limit_is_marked_with_the_reason_and_never_called_
     assert "**still rising at trees 16**" in text
     assert "forest/trees still rises at 16, the largest level within the limits" in text
     assert report.to_dict(barred)["searches"][0]["levels"][2]["barred"] == rows[64]
+
+
+def test_the_widest_levels_fit_100_columns_beside_what_they_take_to_use(found):
+    # As wide as numbers get: four digits, a mark, a sign, a small time of three digits.
+    row = CurveLevel(
+        1024,
+        20,
+        1,
+        score=0.1234,
+        low=-0.1234,
+        high=0.3702,
+        gain=Gain(256, 1024, 0.1234, -0.1234, 0.3702, 2),
+        standalone_device_seconds=0.001234,
+        latency_ms=0.0123,
+        batch_latency_ms=0.0123,
+        model_bytes=12_345,
+        barred="the model has 0.0123 MB, more than 0.01 MB",
+    )
+    curve = replace(found.curves["forest/trees"], axis="components", levels=(row,))
+    text = shown(tables.levels(replace(curve, metric="error@label_noise:0.2")))
+    assert "…" not in text
+    assert "[-0.1234, +0.3702]" in text
+    assert "12.3 kB" in text
+    assert "0.2468" in text  # half of the score's interval
 
 
 @pytest.mark.parametrize(

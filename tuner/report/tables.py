@@ -93,7 +93,8 @@ def levels(curve: Curve) -> RenderableType:
     costs = any(row.standalone_device_seconds is not None for row in curve.levels)
     sizes = any(row.parameters for row in curve.levels) and not used
     metric = standings.column(curve.metric)
-    names = [curve.axis or "level", metric, "interval", "gain", "gain's interval", "runs"]
+    bounds = "±" if used else "interval"
+    names = [curve.axis or "level", metric, bounds, "gain", "gain's interval", "runs"]
     for name, shown in (("chance", chances), ("cost", costs), ("params", sizes)):
         names += [name] if shown else []
     for name in (*names, *(_USE if used else ())):
@@ -104,7 +105,7 @@ def levels(curve: Curve) -> RenderableType:
         table.add_row(
             naming.level(row.level) + (" ✗" if row.barred else ""),
             naming.number(row.score),
-            naming.interval(row.low, row.high),
+            (naming.half_width if used else naming.interval)(row.low, row.high),
             naming.number(gain.estimate, plus=True) if gain else "–",
             naming.interval(gain.low, gain.high, plus=True) if gain else "–",
             _runs(row),
