@@ -108,9 +108,11 @@ def test_curves_under_a_condition_are_of_the_searches_that_have_it(tuner, double
     # What breaks the others isn't asked for along with it.
     assert {request.metric for request in double.listed} == {"error@noise:3"}
     assert double.calls["CompareSearches"] == 0
-    shown = tuner(*asked).stdout
-    assert "error@noise:3" in shown
-    assert "forest/trees" not in shown
+    done = tuner(*asked)
+    assert "error@noise:3" in done.stdout
+    assert "forest/trees" not in done.stdout
+    lacking = "not measured under noise:3, and left out: forest/trees, perceptron"
+    assert lacking in " ".join(done.stderr.split())
     own = json.loads(tuner("get", "curves", "digits-1", "-o", "json").stdout)
     assert [row["metric"] for row in own] == ["error", "brier", "error"]
 
@@ -237,6 +239,18 @@ def test_validate_needs_no_coordinator(tuner, double, spec_file):
     assert "perceptron (baseline)" in done.stdout
     assert "is valid" in done.stderr
     assert not double.calls
+
+
+def test_validate_shows_conditions_and_limits(tuner, tmp_path):
+    file = tmp_path / "spec.yaml"
+    asked = "robustness: [noise]\nlimits: {latency_ms: 5, model_mb: 0.5}\nbaseline: null\n"
+    cnn = "{learner: cnn, conditions: [pgd]}"
+    file.write_text(f"dataset: digits\n{asked}searches: [{cnn}, {{learner: forest}}]")
+    done = tuner("validate", file)
+    rows = [line.split() for line in done.stdout.splitlines() if "/" in line]
+    assert [row[-1] for row in rows] == ["pgd:0.1", "noise:3"]
+    assert rows[0][-2] == "noise:3,"
+    assert "margin 0.01, latency_ms at most 5, model_mb at most 0.5." in done.stderr
 
 
 def test_the_address_may_stand_before_or_behind_the_command(tuner, address, monkeypatch):

@@ -235,7 +235,9 @@ def _counted(spec: JobSpec) -> str:
     bar = f"margin {spec.margin:g}"
     if spec.worth is not None:
         bar = f"worth {spec.worth.gain:g} for {spec.worth.device_hours:g} device-hours"
-    return f"{searches} on {dataset_name(spec.dataset)}, {bar}"
+    kept = spec.limits.model_dump(exclude_none=True)
+    limits = "".join(f", {name} at most {most:g}" for name, most in kept.items())
+    return f"{searches} on {dataset_name(spec.dataset)}, {bar}{limits}"
 
 
 def _searches_tables(specs: Sequence[JobSpec]) -> RenderableType:
@@ -251,7 +253,8 @@ def _searches_table(spec: JobSpec, title: str) -> Table:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left")
-    for name in ("search", "levels", "metric", "tuned"):
+    disturbed = bool(spec.all_conditions())
+    for name in ("search", "levels", "metric", "tuned", *(["measured under"] if disturbed else [])):
         table.add_column(name)
     baseline = spec.baseline_search
     for search in spec.all_searches():
@@ -261,5 +264,6 @@ def _searches_table(spec: JobSpec, title: str) -> Table:
             " ".join(map(str, search.levels)),
             search.metric,
             ", ".join(tuned) or "nothing",
+            *([", ".join(c.name for c in spec.conditions(search.key)) or "–"] if disturbed else []),
         )
     return table
