@@ -128,7 +128,7 @@ def footprint(row: CurveLevel | None) -> str:
     if row.latency_ms is not None:
         said.append(f"{naming.rounded(row.latency_ms)} ms a prediction")
     if row.model_bytes is not None:
-        said.append(f"{naming.rounded(row.model_bytes / 1e6)} MB")
+        said.append(naming.size(row.model_bytes))
     return ", ".join(said)
 
 
