@@ -412,6 +412,13 @@ def test_steps_that_were_not_measured_are_told_from_those_that_were():
     assert "to 16 parameters," in sentences.next_doubling(replace(curve, per="parameters"))
 
 
+def test_a_step_that_costs_less_says_so(result):
+    costs = Costs(last_worthwhile=CostStep(1, 2, 0.06, -0.25, True))
+    assert sentences.cost_steps(replace(result.curves["cnn/depth"], costs=costs)) == [
+        "The step 1 → 2 gained +0.0600 for 0.25 device-seconds less: the last worth having."
+    ]
+
+
 def test_a_result_without_curves_is_still_a_report(result):
     empty = replace(result, curves={})
     assert "Nothing has been measured yet." in report.markdown(empty)

@@ -114,7 +114,8 @@ def breaks(result: Result) -> list[str]:
         "",
         f"Every search with nothing disturbed, and under each condition, at the level that is "
         f"enough without it (where none is shown to be, at its best): the same replicates, the "
-        f"same test examples, {spec.robustness.examples:,} at most"
+        f"same test examples, {spec.robustness.examples:,} at most, on which alone it is judged "
+        "here what is enough"
         + (f"; {next(iter(metrics.values()))}. " if one else ". ")
         + "*Drop* is how much worse it is under the condition. Hyperparameters are those that were "
         "chosen for what each search is judged on.",

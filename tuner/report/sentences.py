@@ -64,7 +64,8 @@ def cost_steps(curve: Curve) -> list[str]:
 def _step(step: CostStep, unit: str) -> str:
     steps = f"The step {naming.level(step.below)} → {naming.level(step.level)}"
     about = "" if step.measured else "about "
-    cost = f"{about}{naming.cost(step.cost, unit)} more"
+    # What takes longer by the clock may be the smaller one, where both are quick.
+    cost = f"{about}{naming.cost(abs(step.cost), unit)} {'less' if step.cost < 0 else 'more'}"
     if step.gain is None:
         return f"{steps}, not measured, would take {cost}"
     return f"{steps} gained {naming.number(step.gain, plus=True)} for {cost}"

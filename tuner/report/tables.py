@@ -78,7 +78,10 @@ def compared(result: Result) -> list[RenderableType]:
     if found := robustness.effects(result):
         data = naming.dataset_name(result.job.spec.dataset)
         most = result.job.spec.robustness.examples
-        same = f"Clean and under it: the same test examples, {most:,} at most, the same replicates."
+        same = (
+            f"Clean and under it: the same test examples, {most:,} at most, the same replicates; "
+            "what is enough is judged on these alone."
+        )
         lines = [same, *robustness.sentences(found, data)]
         parts += [Text(""), standings.breaks(found), *_indented(lines)]
     return parts
