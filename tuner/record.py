@@ -265,13 +265,13 @@ class Footprint:
     Attributes:
         latency_ms: Milliseconds of a prediction of one example: the median of several.
         batch_latency_ms: The same of 256 examples at once.
-        model_bytes: The size of the saved model.
+        model_bytes: The size of the saved model; None where it couldn't be saved.
         device_seconds: What it took to measure.
     """
 
     latency_ms: float
     batch_latency_ms: float
-    model_bytes: int
+    model_bytes: int | None
     device_seconds: float = 0.0
 
 

@@ -13,14 +13,14 @@ from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from services.runner import own_code
+from services.runner.bearings import bearings
 from services.runner.pulse import Halt
 from tuner.datasets.base import Data
 from tuner.learners.base import Learner
-from tuner.robustness.base import Effort
 from tuner.spec import JobSpec
 from tuner.trials.broker import PacketBroker
 from tuner.trials.slots import SlotSearcher, SlotWorker
-from tuner.trials.work import Bearing, Report, SlotConfig, Task
+from tuner.trials.work import Report, SlotConfig, Task
 from tuner.wire.names import JobName
 
 _TUNE_ENVIRONMENT = {
@@ -149,20 +149,6 @@ def slots_that_fit(spec: JobSpec, limit: int) -> int:
 def node_alive(node: str) -> bool:
     """Tells whether a node is still part of the cluster."""
     return any(n["NodeID"] == node and n["Alive"] for n in ray.nodes())
-
-
-def bearings(spec: JobSpec) -> dict[str, Bearing]:
-    """Returns, by search, what its learner is made to bear; nothing of those that bear none."""
-    asked = spec.robustness
-    effort = Effort(asked.examples, asked.steps, asked.queries)
-    found = {}
-    for search in spec.all_searches():
-        judged = spec.tuned_under(search.key)
-        tuned = () if judged is None else (judged,)
-        bearing = Bearing(spec.conditions(search.key), tuned, effort, spec.footprint)
-        if bearing.measured or bearing.footprint:
-            found[search.key] = bearing
-    return found
 
 
 def run_slots(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 
 from tuner.record import Measurement, Outcome
 from tuner.search import SearchRecord
-from tuner.trials.work import Report
+from tuner.trials.work import Report, Task
 
 MAX_LOSSES = 3
 """Workers that a packet may take with it before it is called CRASHED itself."""
@@ -19,20 +20,34 @@ class Losses:
     A lost node is never the packet's fault; a worker that dies on a living node may be.
     """
 
-    def __init__(self) -> None:
-        """Counts from none."""
+    def __init__(self, bearing: Collection[str] = ()) -> None:
+        """Counts from none.
+
+        Args:
+            bearing: The searches whose packets bear conditions beside their clean scores.
+        """
+        self._bearing = bearing
         self._lost: Counter[str] = Counter()
 
-    def forgiven(self, report: Report, node_alive: Callable[[str], bool]) -> bool:
-        """Tells whether a packet that was lost once more is to be tried again.
+    def again(self, report: Report, node_alive: Callable[[str], bool]) -> Task | None:
+        """Returns what is tried next of a packet that was lost once more; None for nothing.
+
+        Where conditions may be what kills its workers, the last try is without them: they
+        are never to cost a clean result.
 
         Args:
             report: How it was lost.
             node_alive: Tells whether a node is still part of the cluster.
         """
-        packet = report.task.packet.id
-        self._lost[packet] += node_alive(report.node)
-        return self._lost[packet] < MAX_LOSSES
+        task = report.task
+        self._lost[task.packet.id] += node_alive(report.node)
+        lost = self._lost[task.packet.id]
+        if lost < MAX_LOSSES:
+            return task
+        if lost == MAX_LOSSES and task.search in self._bearing and not task.bare:
+            why = f"its worker died {lost} times, last with: {report.error}; tried without it"
+            return replace(task, bare=why)
+        return task if task.bare and lost == MAX_LOSSES else None
 
 
 def crashed(record: SearchRecord, report: Report) -> tuple[Measurement, ...]:
@@ -47,9 +62,13 @@ def crashed(record: SearchRecord, report: Report) -> tuple[Measurement, ...]:
             setting=member.setting,
             replicate=member.replicate,
             outcome=Outcome.CRASHED,
-            error=f"its worker died {MAX_LOSSES} times, last with: {report.error}",
+            error=f"its worker died {_times(task)} times, last with: {report.error}",
             packet=task.packet.id,
             packet_attempt=task.attempt,
         )
         for member in task.packet.members()
     )
+
+
+def _times(task: Task) -> int:
+    return MAX_LOSSES + 1 if task.bare else MAX_LOSSES

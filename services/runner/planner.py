@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from services.runner.ahead import Surplus
+from services.runner.bearings import bearings
 from services.runner.interfaces import Ledger, Packets
 from services.runner.losses import Losses, crashed
 from services.runner.narration import Narrator
@@ -79,7 +80,7 @@ class Planner:
         self._start = time.monotonic() - elapsed_seconds
         self._billed = billed_device_seconds
         self._broken_off = False
-        self._losses = Losses()
+        self._losses = Losses(bearings(spec))
         self._policies = {s.key: Climb(spec, s.key) for s in spec.all_searches()}
         self._records = {key: SearchRecord(job, key) for key in self._policies}
         self._owed: dict[str, set[str]] = {key: set() for key in self._policies}
@@ -289,7 +290,7 @@ class Planner:
         self, report: Report, node_alive: Callable[[str], bool]
     ) -> tuple[Measurement, ...]:
         """Offers a lost packet again, unless it has killed too many workers by itself."""
-        if self._losses.forgiven(report, node_alive):
-            self._packets.retry(report.task)
+        if (task := self._losses.again(report, node_alive)) is not None:
+            self._packets.retry(task)
             return ()
         return crashed(self._records[report.task.search], report)

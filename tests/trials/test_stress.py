@@ -327,7 +327,7 @@ class Wrong(Forgetful):
 def test_a_row_that_crashes_bears_nothing():
     for row in rows(task("forest", "trees", (2, 8)), "noise:1", learner=Wrong()):
         assert row.outcome is Outcome.CRASHED
-        assert (row.scores, row.stresses) == ({}, ())
+        assert row.scores == {}
 
 
 class Short(Forgetful):
@@ -401,7 +401,9 @@ def test_a_model_that_scales_in_place_what_it_is_shown_spoils_no_example():
             (folder / "mine").write_bytes(bytes(10))
 
     x = np.ones((3, 2), dtype=np.float32)
-    assert footprint(Scaling(), x, 1.0).model_bytes > 10
+    found, unsaved = footprint(Scaling(), x, 1.0)
+    assert unsaved is None
+    assert found.model_bytes > 10
     assert (x == 1).all()
 
 
@@ -418,3 +420,30 @@ def test_the_first_three_replicates_are_timed_and_weighed():
     found = rows(replace(work, packet=replace(work.packet, replicates=(1, 2, 3))), footprint=True)
     assert {row.replicate for row in found if row.footprint} == {1, 2}
     assert not [row for row in found if row.replicate == 3 and row.robustness_device_seconds]
+
+
+def test_a_packet_that_killed_its_workers_is_tried_without_its_conditions(monkeypatch):
+    def deadly(victim, strength, effort, seed, device):
+        raise AssertionError("it was tried again")
+
+    instead(monkeypatch, deadly)
+    monkeypatch.setattr("tuner.robustness.registry.spoil", lambda name: deadly)
+    work = replace(task("forest", "trees", (2, 4)), bare="its worker died 3 times")
+    for row in rows(work, "noise:1", "label_noise:0.2", footprint=True):
+        assert row.outcome is Outcome.COMPLETED
+        assert "error" in row.scores
+        assert {s.condition for s in row.stresses} == {"noise:1", "label_noise:0.2", "footprint"}
+        assert {s.error for s in row.stresses} == {"its worker died 3 times"}
+
+
+def test_a_model_that_cant_be_saved_is_timed_all_the_same(monkeypatch):
+    def unsaved(model, folder, about):
+        raise AttributeError("no save")
+
+    monkeypatch.setattr("tuner.learners.saved.save", unsaved)
+    for row in rows(task("forest", "trees", (2,)), footprint=True):
+        assert row.footprint.model_bytes is None
+        assert row.footprint.latency_ms > 0
+        assert [(s.condition, s.error) for s in row.stresses] == [
+            ("footprint", "AttributeError: no save")
+        ]

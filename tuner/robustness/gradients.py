@@ -228,7 +228,7 @@ def _in_the_whole_range(attack: _Attack, still: _Places) -> str:
         if len(stuck):
             climbing = replace(free, signs=signs)
             stuck = stuck[climbing.climb(attack.x[stuck], stuck, WHOLE_RANGE_STEPS).left]
-    return masking.of_whole_range(len(stuck), len(tried))
+    return masking.of_whole_range(len(stuck), len(tried), len(still), len(attack.x))
 
 
 def _one_answer(victim: Victim) -> bool:

@@ -26,6 +26,9 @@ Of unmasked models of every family, on tables and images, none did; a loss may s
 maxima.
 """
 
+MATTERS = 0.01
+"""Share of all examples below which those that gradients can't move change no error by much."""
+
 _INSTEAD = "trust transfer and decision instead"
 
 
@@ -86,14 +89,16 @@ def of_flat(flat: int, right: int) -> str:
     )
 
 
-def of_whole_range(stuck: int, tried: int) -> str:
+def of_whole_range(stuck: int, tried: int, right: int, examples: int) -> str:
     """Returns what to say where the whole range of values doesn't suffice; empty where it does.
 
     Args:
         stuck: Examples that stayed right though every value could become any that there is,
-        tried: of so many.
+        tried: of so many,
+        right: which were picked from so many that stayed right,
+        examples: of all that were attacked.
     """
-    if stuck <= STUCK * tried:
+    if stuck <= STUCK * tried or stuck / tried * right <= MATTERS * examples:
         return ""
     return (
         f"Gradients are masked: with the whole range of values to move in, {stuck} of {tried} "

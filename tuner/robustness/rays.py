@@ -16,6 +16,9 @@ from tuner.learners.fits import TimedOutError
 from tuner.robustness.base import Disturbed, Effort, Victim
 from tuner.robustness.reach import Reach
 
+AT_ONCE = 256
+"""Examples that go in step; fixed, so that memory is bounded."""
+
 RANDOM = 2
 """Directions of random signs that are tried before any is improved."""
 
@@ -86,8 +89,22 @@ def search(
     Raises:
         TimedOutError: The deadline passed.
     """
-    rays = _Rays(x, reach, strength, seed)
-    asked = np.zeros(len(x), dtype=np.int64)
+    random = np.random.default_rng(seed)
+    found = []
+    for first in range(0, max(len(x), 1), AT_ONCE):
+        some = slice(first, first + AT_ONCE)
+        rays = _Rays(x[some], reach, strength, random)
+        found.append(_searched(rays, model, y[some], queries, device))
+    return Found(
+        np.concatenate([part.x for part in found]),
+        np.concatenate([part.radius for part in found]),
+        np.concatenate([part.asked for part in found]),
+    )
+
+
+def _searched(rays: _Rays, model: Model, y: Labels, queries: int, device: Device) -> Found:
+    """Searches until no query is left, or every example is done. Raises TimedOutError."""
+    asked = np.zeros(len(y), dtype=np.int64)
     for done in range(queries):
         live = rays.live()
         if not len(live):
@@ -111,7 +128,9 @@ class _Rays:
     turned round: all of them, each half, each quarter, down to each value alone; and again.
     """
 
-    def __init__(self, x: Features, reach: Reach, strength: float, seed: int) -> None:
+    def __init__(
+        self, x: Features, reach: Reach, strength: float, random: np.random.Generator
+    ) -> None:
         count, size = len(x), int(np.prod(x.shape[1:]))
         self._shape, self._x = x.shape, x.reshape(count, size)
         self._reach, self._strength = reach, strength
@@ -122,7 +141,7 @@ class _Rays:
         self._place[moving] = np.arange(len(moving))
         span = np.broadcast_to(reach.high - reach.low, size)[moving]
         self._farthest = float(np.max(span / self._unit[moving], initial=0.0))
-        drawn = np.random.default_rng(seed).integers(2, size=(RANDOM, count, size), dtype=np.int8)
+        drawn = random.integers(2, size=(RANDOM, count, size), dtype=np.int8)
         ones = np.ones((1, count, size), dtype=np.int8)
         self._tries: npt.NDArray[np.int8] = np.concatenate([ones, -ones, 2 * drawn - 1])
         self.radius = np.full(count, np.inf)

@@ -20,9 +20,10 @@ from tuner.record import (
     Phase,
     measurement_id,
 )
+from tuner.trials.borne import Borne
 from tuner.trials.clock import PausingClock
 from tuner.trials.scores import score
-from tuner.trials.stress import Borne, Stresses
+from tuner.trials.stress import Stresses
 from tuner.trials.work import Report, SlotConfig, Task
 
 ERROR_LENGTH = 2000
@@ -202,6 +203,6 @@ def measurement_of(
         error=error[:ERROR_LENGTH],
         packet=packet.id,
         packet_attempt=task.attempt,
-        stresses=borne.stresses if outcome is Outcome.COMPLETED else (),
+        stresses=borne.stresses,
         footprint=borne.footprint,
     )

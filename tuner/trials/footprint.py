@@ -27,8 +27,10 @@ _WARM_UP = 2
 """Predictions before the first that is timed: what is loaded, and caches."""
 
 
-def footprint(model: Model, x: Features, device_share: float) -> Footprint:
+def footprint(model: Model, x: Features, device_share: float) -> tuple[Footprint, Exception | None]:
     """Returns the latencies of a model, with the threads that it was trained with, and its size.
+
+    Beside them stands why it couldn't be saved, and so has no size; None where it could.
 
     Args:
         model: The model.
@@ -42,11 +44,19 @@ def footprint(model: Model, x: Features, device_share: float) -> Footprint:
     whole = x[np.arange(BATCH) % len(x)]
     one = _median_ms(lambda number: model.predict(ones[number]))
     batch = _median_ms(lambda _: model.predict(whole))
+    size, unsaved = None, None
+    try:
+        size = _size(model)
+    except Exception as error:  # noqa: BLE001 - a model of the user's own may raise anything
+        unsaved = error
+    return Footprint(one, batch, size, (time.monotonic() - start) * device_share), unsaved
+
+
+def _size(model: Model) -> int:
     with tempfile.TemporaryDirectory(prefix="tuner-model-") as name:
         folder = Path(name) / "model"
         saved.save(model, folder, {})
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    return Footprint(one, batch, size, (time.monotonic() - start) * device_share)
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _median_ms(predict: Callable[[int], object]) -> float:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,58 +16,16 @@ from tuner.datasets.dividing import stratified_order
 from tuner.learners import samples
 from tuner.learners.base import Device, Learner, Model, Result
 from tuner.learners.fits import describe, outcome_of
-from tuner.record import FOOTPRINT, Footprint, Member, Outcome, Packet, Phase, Stress, seed_of
+from tuner.record import FOOTPRINT, Member, Outcome, Packet, Phase, Stress, seed_of
 from tuner.robustness import masking, registry
 from tuner.robustness.base import Victim
+from tuner.trials.borne import ERROR_LENGTH, Borne, failure, nothing_of
 from tuner.trials.footprint import footprint
 from tuner.trials.scores import score
 from tuner.trials.work import Bearing, SlotConfig, Task
 
-ERROR_LENGTH = 500
-"""Most characters of a condition's failure, or of its note, that are recorded."""
-
 FOOTPRINTS = 3
 """Replicates of a level whose models are timed and weighed: to save a large one takes seconds."""
-
-
-@dataclass(frozen=True)
-class Borne:
-    """What came of a member beside its clean scores.
-
-    Attributes:
-        scores: By names such as "error@pgd:0.1".
-        stresses: How each condition ended.
-        footprint: Latency and size; None where they weren't measured.
-    """
-
-    scores: Mapping[str, float] = field(default_factory=dict)
-    stresses: tuple[Stress, ...] = ()
-    footprint: Footprint | None = None
-
-    @property
-    def device_seconds(self) -> float:
-        """What all of it took."""
-        told = 0.0 if self.footprint is None else self.footprint.device_seconds
-        return told + sum(stress.device_seconds for stress in self.stresses)
-
-    def and_(self, other: Borne) -> Borne:
-        """Returns both together."""
-        return Borne(
-            {**self.scores, **other.scores},
-            (*self.stresses, *other.stresses),
-            other.footprint or self.footprint,
-        )
-
-    def later(self, seconds: float) -> Borne:
-        """Returns it with device-seconds that went before the first of it."""
-        if self.stresses:
-            first, *others = self.stresses
-            first = replace(first, device_seconds=first.device_seconds + seconds)
-            return replace(self, stresses=(first, *others))
-        if self.footprint is None:
-            return self
-        told = self.footprint.device_seconds + seconds
-        return replace(self, footprint=replace(self.footprint, device_seconds=told))
 
 
 class Stresses:
@@ -87,13 +45,14 @@ class Stresses:
         self._training = [c for c in conditions if not registry.disturbs_inputs(c.perturbation)]
         weighed = range(FOOTPRINTS) if bearing.footprint and measured else range(0)
         self._weighed = [replicate for replicate in task.packet.replicates if replicate in weighed]
+        self._given_up = task.bare
         self._effort = bearing.effort
         self._task, self._slot, self._learner, self._device = task, slot, learner, device
 
     @property
     def needs_models(self) -> bool:
         """Whether results have to hand on their models."""
-        return bool(self._inputs or self._weighed)
+        return bool(self._inputs or self._weighed) and not self._given_up
 
     def of_model(self, result: Result, fold: Fold, whole: Fold) -> Borne:
         """Returns what becomes of a completed result's model under what disturbs its inputs.
@@ -107,6 +66,9 @@ class Stresses:
         weighed = result.member.replicate in self._weighed
         if not (self._inputs or self._training or weighed):
             return Borne()
+        if self._given_up:
+            names = [condition.name for condition in (*self._inputs, *self._training)]
+            return nothing_of([*names, *[FOOTPRINT] * weighed], self._given_up)
         try:
             return self._of_model(result, fold, whole, weighed)
         except Exception as error:  # noqa: BLE001 - a metric of the user's own may raise anything
@@ -136,7 +98,7 @@ class Stresses:
     def _failed(self, error: Exception, weighed: bool) -> Borne:
         """Returns that nothing could be measured of a model, and why."""
         names = [condition.name for condition in self._inputs] + [FOOTPRINT] * weighed
-        return Borne(stresses=tuple(_failure(name, error) for name in names))
+        return Borne(stresses=tuple(failure(name, error) for name in names))
 
     def of_training(self, folds: Sequence[Fold]) -> Iterator[tuple[Member, Borne]]:
         """Yields, by member, what becomes of the packet where the training set is spoilt.
@@ -146,7 +108,7 @@ class Stresses:
         """
         packet = self._task.packet
         by_replicate = {fold.replicate: fold for fold in folds}
-        for condition in self._training:
+        for condition in () if self._given_up else self._training:
             start = time.monotonic()
             try:
                 found = list(self._spoilt(condition, packet, folds))
@@ -249,7 +211,7 @@ class Stresses:
         try:
             scores, note = measure()
         except Exception as error:  # noqa: BLE001 - whatever breaks is this condition's outcome
-            return Borne(stresses=(_failure(name, error, self._seconds(start)),))
+            return Borne(stresses=(failure(name, error, self._seconds(start)),))
         stress = Stress(
             name, Outcome.COMPLETED, examples, self._seconds(start), note=note[:ERROR_LENGTH]
         )
@@ -258,9 +220,11 @@ class Stresses:
     def _measured(self, model: Model, fold: Fold) -> Borne:
         start = time.monotonic()
         try:
-            return Borne(footprint=footprint(model, fold.x_score, self._slot.device_share))
+            found, unsaved = footprint(model, fold.x_score, self._slot.device_share)
         except Exception as error:  # noqa: BLE001 - a model of the user's own may raise anything
-            return Borne(stresses=(_failure(FOOTPRINT, error, self._seconds(start)),))
+            return Borne(stresses=(failure(FOOTPRINT, error, self._seconds(start)),))
+        failed = () if unsaved is None else (failure(FOOTPRINT, unsaved),)
+        return Borne(stresses=failed, footprint=found)
 
     def _seconds(self, start: float) -> float:
         return (time.monotonic() - start) * self._slot.device_share
@@ -280,10 +244,6 @@ def chosen_examples(fold: Fold, most: int) -> npt.NDArray[np.int64]:
 def _seed(fold: Fold, condition: Condition) -> int:
     """Returns the seed of a perturbation's draws in a replicate, the same at every strength."""
     return seed_of(fold.seed, "condition", condition.perturbation)
-
-
-def _failure(name: str, error: Exception, seconds: float = 0.0) -> Stress:
-    return Stress(name, outcome_of(error), 0, seconds, describe(error)[:ERROR_LENGTH])
 
 
 def _with_notes(borne: Borne, examples: int) -> Borne:

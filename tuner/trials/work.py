@@ -22,6 +22,8 @@ class Task:
         learner: The learner to run.
         axis: The searched axis; "" where there is none.
         attempt: Which try at the packet it is, from 1.
+        bare: Why it is tried without the conditions that its search bears, which may have
+            killed its workers; empty where it is tried with them.
     """
 
     packet: Packet
@@ -30,6 +32,7 @@ class Task:
     learner: str
     axis: str
     attempt: int = 1
+    bare: str = ""
 
 
 @dataclass(frozen=True)

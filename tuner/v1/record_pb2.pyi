@@ -316,21 +316,23 @@ class Footprint(_message.Message):
     """Milliseconds of a prediction of one example, and of 256 at once."""
     batch_latency_ms: _builtins.float
     model_bytes: _builtins.int
-    """The size of the saved model."""
+    """The size of the saved model; absent where it couldn't be saved."""
     device_seconds: _builtins.float
     def __init__(
         self,
         *,
         latency_ms: _builtins.float = ...,
         batch_latency_ms: _builtins.float = ...,
-        model_bytes: _builtins.int = ...,
+        model_bytes: _builtins.int | None = ...,
         device_seconds: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_model_bytes", b"_model_bytes", "model_bytes", b"model_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch_latency_ms", b"batch_latency_ms", "device_seconds", b"device_seconds", "latency_ms", b"latency_ms", "model_bytes", b"model_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model_bytes", b"_model_bytes", "batch_latency_ms", b"batch_latency_ms", "device_seconds", b"device_seconds", "latency_ms", b"latency_ms", "model_bytes", b"model_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__model_bytes: _TypeAlias = _typing.Literal["model_bytes"]  # noqa: Y015
+    _WhichOneofArgType__model_bytes: _TypeAlias = _typing.Literal["_model_bytes", b"_model_bytes"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__model_bytes) -> _WhichOneofReturnType__model_bytes | None: ...
 
 Global___Footprint: _TypeAlias = Footprint  # noqa: Y015
 

@@ -102,9 +102,8 @@ def _footprint_to_wire(footprint: Footprint | None) -> pb.Footprint | None:
 
 
 def _footprint_from_wire(message: pb.Footprint) -> Footprint:
-    return Footprint(
-        message.latency_ms, message.batch_latency_ms, message.model_bytes, message.device_seconds
-    )
+    size = message.model_bytes if message.HasField("model_bytes") else None
+    return Footprint(message.latency_ms, message.batch_latency_ms, size, message.device_seconds)
 
 
 def measurement_to_wire(m: Measurement) -> pb.Measurement:

@@ -105,7 +105,7 @@ def _check_footprint(field: str, found: Footprint) -> None:
         field,
         latency_ms=found.latency_ms,
         batch_latency_ms=found.batch_latency_ms,
-        model_bytes=found.model_bytes,
+        model_bytes=found.model_bytes or 0,
         device_seconds=found.device_seconds,
     )
 
