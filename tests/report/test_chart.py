@@ -146,6 +146,22 @@ def test_the_band_breaks_where_a_bound_is_missing(result):
     assert runs[1] == runs[2] != runs[8] == runs[16]
 
 
+def test_a_level_that_breaks_a_limit_is_a_cross_and_no_lack_of_replicates(result):
+    curve = result.curves["cnn/depth"]
+    barred = CurveLevel(8, 4, 0, 0.02, barred="a prediction takes 9 ms, more than 5 ms")
+    levels = tuple(replace(row, low=0.01, high=0.09) for row in curve.levels)
+    without = chart.svg_of([replace(curve, levels=levels)])
+    shown = replace(curve, levels=(*levels, barred), unmeasured=())
+    text = chart.svg_of([shown])
+    marks = {row["level"]: row["mark"] for row in rows_of(shown) if "mark" in row}
+    assert marks == {1: "other", 2: "enough", 4: "other", 8: "barred"}
+    assert ("rotate(45)" in text, "rotate(45)" in without) == (True, False)
+    caption = " ".join(chart.chart([shown]).to_dict()["title"]["text"])
+    assert "a cross breaks a limit" in caption
+    assert "dotted" not in caption
+    assert "a cross" not in " ".join(re.findall(">([^<]*)<", without))
+
+
 def forecast(result, **changes):
     """Returns the curve with a next doubling that is worth a point, but for the changes."""
     following = replace(NextDoubling(8, 0.01, -0.01, 0.03, "log-linear", True), **changes)

@@ -146,7 +146,8 @@ def _caption(curves: Sequence[Curve]) -> list[str]:
         bars += " for a number of replicates set beforehand"
     said = [f"{bars}, cut off at the edge where they are wide"]
     levels = [row for curve in curves for row in curve.levels if row.score is not None]
-    if any(bar(row.low, row.high) == {"bounded": False} for row in levels):
+    judged = [row for row in levels if not row.barred]
+    if any(bar(row.low, row.high) == {"bounded": False} for row in judged):
         said.append("a dotted line: too few replicates for any")
     verdicts = [curve.verdict for curve in curves if curve.verdict is not None]
     if any(verdict.level is not None for verdict in verdicts):
@@ -155,6 +156,8 @@ def _caption(curves: Sequence[Curve]) -> list[str]:
     if unsure:
         chance = ", with its chance" if any(c.level_probabilities for c in unsure) else ""
         said.append(f"an open diamond may be enough{chance}")
+    if len(judged) < len(levels):
+        said.append("a cross breaks a limit, and isn't judged")
     if any(foreseen(curve) for curve in curves):
         said.append("an open circle is predicted")
     return textwrap.wrap("; ".join(said) + ".", min(len(curves), COLUMNS) * _LETTERS)

@@ -16,7 +16,7 @@ WIDTH = 250
 # Of Okabe and Ito's palette for all kinds of colour vision (2008); their greys differ, too.
 INK, BLUE, RED, GREY = "#333333", "#0072b2", "#d55e00", "#767676"
 
-ENOUGH, MAYBE, OTHER = "enough", "maybe", "other"
+ENOUGH, MAYBE, BARRED, OTHER = "enough", "maybe", "barred", "other"
 """What the verdict says of a level; each has a shape of its own."""
 
 Row = dict[str, Any]
@@ -24,6 +24,8 @@ Row = dict[str, Any]
 
 def mark_of(curve: Curve, row: CurveLevel) -> str:
     """Returns what the verdict says of a level."""
+    if row.barred:
+        return BARRED
     if curve.verdict is None:
         return OTHER
     if row.level == curve.verdict.level:
@@ -48,22 +50,35 @@ def in_runs(rows: Sequence[Row]) -> list[Row]:
 
 
 def points(base: altair.Chart, y: Callable[[str], altair.Y]) -> altair.Chart:
-    """Returns a point a row: a diamond where it is enough, a hollow one where it may be."""
+    """Returns a point a row: a diamond where it is enough, a hollow one where it may be.
+
+    A level that breaks a limit is a cross.
+    """
     import altair as alt
 
     enough, other = alt.datum.mark == ENOUGH, alt.datum.mark == OTHER
+    barred = alt.datum.mark == BARRED
     drawn: altair.Chart = base.mark_point(filled=True, opacity=1).encode(
         y=y("at"),
-        shape=alt.condition(other, alt.value("circle"), alt.value("diamond")),
+        shape=alt.when(other)
+        .then(alt.value("circle"))
+        .when(barred)
+        .then(alt.value("cross"))
+        .otherwise(alt.value("diamond")),
+        angle=alt.condition(barred, alt.value(45), alt.value(0)),
         size=alt.condition(other, alt.value(45), alt.value(120)),
         fill=alt.when(enough)
         .then(alt.value(INK))
         .when(other)
         .then(alt.value(BLUE))
+        .when(barred)
+        .then(alt.value(GREY))
         .otherwise(alt.value("white")),
         stroke=alt.when(enough)
         .then(alt.value("white"))
         .when(other)
+        .then(alt.value("white"))
+        .when(barred)
         .then(alt.value("white"))
         .otherwise(alt.value(INK)),
         strokeWidth=alt.value(1.2),
@@ -72,13 +87,14 @@ def points(base: altair.Chart, y: Callable[[str], altair.Y]) -> altair.Chart:
 
 
 def bounds(base: altair.Chart, y: Vertical) -> list[altair.Chart]:
-    """Returns the bounds; a dotted line from edge to edge where there are none."""
+    """Returns the bounds; a dotted line from edge to edge where a level should have some."""
     bounded = base.transform_filter("datum.bounded")
+    lacking = base.transform_filter(f"!datum.bounded && datum.mark != '{BARRED}'")
     caps = bounded.mark_tick(
         color=INK, opacity=1, thickness=1, size=8, orient="horizontal", clip=True
     )
     return [
-        base.transform_filter("!datum.bounded").mark_rule(color=GREY, strokeDash=[1, 3]),
+        lacking.mark_rule(color=GREY, strokeDash=[1, 3]),
         bounded.mark_rule(color=INK, strokeWidth=1, clip=True).encode(y=y("low"), y2="high:Q"),
         caps.encode(y=y("low")),
         caps.encode(y=y("high")),
