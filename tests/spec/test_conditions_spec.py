@@ -270,3 +270,11 @@ def test_thirty_two_conditions_are_enough() -> None:
 def test_every_condition_at_fault_is_named_with_its_place() -> None:
     found = violations(robustness=["fog", "noise:3", "noise:6", "noise"])
     assert list(found) == [f"robustness.conditions[{place}]" for place in (0, 2, 3)]
+
+
+def test_what_is_offered_in_its_place_can_be_of_these_learners() -> None:
+    table = {"dataset": "iris", "robustness": ["blur"], "baseline": None}
+    forest = violations(**table, searches=[FOREST])["robustness.conditions[0]"]
+    nets = violations(**table, searches=[{"learner": "mlp"}])["robustness.conditions[0]"]
+    assert forest.endswith("; transfer, decision, noise, missing, label_noise, imbalance can be")
+    assert "; fgsm, pgd, transfer," in nets

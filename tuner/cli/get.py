@@ -113,6 +113,7 @@ def get_curves(
     address: Address = None,
 ) -> None:
     """Show the returns curves of a job: levels, scores, gains, costs, verdicts."""
+    from tuner import catalog
     from tuner.cli.console import say
     from tuner.cli.output import emit_list
     from tuner.client.result import Result
@@ -128,8 +129,9 @@ def get_curves(
     order = [s.key for s in result.job.spec.all_searches()]
     rows = [curve_to_dict(result.curves[key]) for key in order if key in result.curves]
     lacking = [key for key in order if key not in result.curves]
-    if lacking and metric:
-        say(f"not measured under {metric.rpartition('@')[2]}, and left out: {', '.join(lacking)}")
+    _, condition = catalog.split_metric(catalog.canonical_metric(metric))
+    if lacking and condition:
+        say(f"not measured under {condition}, and left out: {', '.join(lacking)}")
     by_level = [{"key": row["key"], **level} for row in rows for level in row["levels"]]
     emit_list(output, rows, lambda: table(result), "key", by_level)
 

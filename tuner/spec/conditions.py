@@ -41,6 +41,8 @@ def check_conditions(
         task: What is predicted.
     """
     found: list[Violation] = []
+    everyone = [*searches, *([] if baseline is None else [baseline])]
+    sloped = all(search.known.gradients for search in everyone)
     shared = [("", name) for name in robustness.conditions]
 
     def can(asked: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -49,14 +51,15 @@ def check_conditions(
         return [(at, name) for at, name, known in parsed if not problem_with(known, inputs, task)]
 
     for place, name in enumerate(robustness.conditions):
-        problem = problem_with(catalog.Condition.parse(name), inputs, task)
+        problem = problem_with(catalog.Condition.parse(name), inputs, task, sloped)
         found += [Violation(f"robustness.conditions[{place}]", problem)] if problem else []
     for number, search in enumerate(searches):
         judged = condition_of(search.metric)
         own = [(f".conditions[{place}]", name) for place, name in enumerate(search.conditions)]
         own += [(".metric", judged.name)] if judged else []
         for field, name in own:
-            if problem := problem_with(catalog.Condition.parse(name), inputs, task):
+            condition = catalog.Condition.parse(name)
+            if problem := problem_with(condition, inputs, task, search.known.gradients):
                 found.append(Violation(f"searches[{number}]{field}", problem))
         found += _without_gradients(f"searches[{number}]", search, can(shared), can(own))
     if baseline is not None:
@@ -68,7 +71,10 @@ def check_conditions(
 
 
 def problem_with(
-    condition: catalog.Condition, inputs: catalog.Inputs | Literal[""], task: catalog.Task
+    condition: catalog.Condition,
+    inputs: catalog.Inputs | Literal[""],
+    task: catalog.Task,
+    gradients: bool = True,
 ) -> str:
     """Says why a condition can't be of such data, and what could be; "" where it can.
 
@@ -76,13 +82,14 @@ def problem_with(
         condition: The condition.
         inputs: What examples are; empty where that isn't known yet.
         task: What is predicted.
+        gradients: Whether all who would be measured under it tell gradients.
     """
     known = condition.known
 
     def able(fits: Iterable[catalog.Perturbation]) -> str:
         return ", ".join(other.name for other in fits)
 
-    others = catalog.PERTURBATIONS.values()
+    others = [o for o in catalog.PERTURBATIONS.values() if gradients or not o.gradients]
     if task not in known.tasks:
         can = able(other for other in others if task in other.tasks)
         return f"{condition.name} can't be where the task is {task}; {can} can"
