@@ -113,6 +113,8 @@ def _rank(
     row = _row(curve, contender.level)
     same = curve is not None and curve.metric == comparison.metric
     low, high = (row.low, row.high) if row is not None and same else (None, None)
+    # Of all its replicates, as its own table has it, where the interval is of those, too.
+    own = row.score if row is not None and same else None
     cost = contender.cost
     return Rank(
         letters=letters(comparison, contender.search),
@@ -120,7 +122,7 @@ def _rank(
         learner=curve.learner if curve is not None else "",
         level=contender.level if curve is None or curve.axis else None,
         shown=contender.shown,
-        score=contender.score,
+        score=contender.score if own is None else own,
         low=low,
         high=high,
         cost=cost,

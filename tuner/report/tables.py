@@ -74,6 +74,8 @@ def compared(result: Result) -> list[RenderableType]:
     if comparison is not None and ranked is not None:
         key = "Those that share a letter can't be told apart; ✓ is the cheapest good enough."
         lines = [key, f"{comparison.reason.rstrip('.')}."]
+        if ranked.left_out:
+            lines.append(f"Without a place, for want of scores: {', '.join(ranked.left_out)}.")
         parts += [Text(""), *standings.ranking(ranked), *_indented(lines)]
     if found := robustness.effects(result):
         data = naming.dataset_name(result.job.spec.dataset)
