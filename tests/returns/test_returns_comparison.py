@@ -409,3 +409,31 @@ def test_the_strictest_alpha_counts() -> None:
 def test_an_unknown_metric_is_refused() -> None:
     with pytest.raises(KeyError):
         of_record(record(), metric="auc of sorts")
+
+
+def test_a_replicate_that_lacks_a_search_s_own_metric_counts_under_one_that_it_has() -> None:
+    """An attack that ran late on one replicate of every search takes none from clean scores."""
+    under = "error@pgd:0.1"
+    rows = [
+        replace(
+            row,
+            scores={**row.scores} if row.replicate == 3 else {**row.scores, under: 0.5},
+            standalone_device_seconds=100.0 if row.replicate == 3 else 2.0,
+        )
+        for row in record()
+        if row.level == 1
+    ]
+    asked = [replace(question, metric=under) for question in (DEPTH, TREES, BASE)]
+    clean = compare_record(asked, rows, metric="error", margin=0.05)
+    robust = compare_record(asked, rows, metric=under, margin=0.05)
+    assert clean is not None
+    assert robust is not None
+    replicates = {row.replicate for row in rows}
+    assert {d.replicates for d in clean.differences} == {len(replicates)}
+    assert {d.replicates for d in robust.differences} == {len(replicates) - 1}
+    assert {c.cost for c in robust.contenders} == {2.0}
+    mean = (100 + 2 * (len(replicates) - 1)) / len(replicates)
+    assert [c.cost for c in clean.contenders] == pytest.approx([mean] * 3)
+    for found in clean.contenders:
+        own = [r.scores["error"] for r in rows if r.search == found.search]
+        assert found.score == pytest.approx(np.mean(own))

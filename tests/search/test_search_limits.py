@@ -78,8 +78,8 @@ def test_it_climbs_to_the_largest_level_within_the_limits_and_says_that_returns_
 def test_the_decision_that_first_knows_of_a_broken_limit_says_how_it_is_broken():
     record = run(spec(), plateau_at(10**6))
     first = next(step for step in record.steps if step.barred)
-    assert first.barred == ((8, "a prediction takes 8.04 ms, more than 5 ms"),)
-    assert "; limits are broken at 8 (a prediction takes 8.04 ms, more than 5" in first.decision
+    assert first.barred == ((8, "a prediction takes 8 ms, more than 5 ms"),)
+    assert "; limits are broken at 8 (a prediction takes 8 ms, more than 5" in first.decision
     assert not any(step.barred for step in record.steps[: first.number - 1])
 
 
@@ -90,6 +90,40 @@ def test_what_would_be_enough_but_is_too_slow_is_no_answer():
     assert [level for level, _ in record.steps[-1].barred] == [4]
     assert verdict_of(job, record).answer == ("PLATEAUED", 1)
     assert record.steps[-1].decision.startswith("PLATEAUED at 1")
+
+
+def clocked(*pace: tuple[int, tuple[float, ...]]):
+    """Returns needs by level and replicate, in milliseconds; elsewhere one."""
+    told = dict(pace)
+
+    def needs(member: Member) -> Footprint:
+        times = told.get(member.level, (1.0,))
+        return Footprint(times[member.replicate % len(times)], 1.0, 1000)
+
+    return needs
+
+
+def test_a_level_that_a_busy_machine_slowed_is_timed_by_the_replicate_that_it_left_alone():
+    record = run(spec(), plateau_at(10**6), needs=clocked((2, (5.2, 5.1, 0.3))))
+    assert not any(step.barred for step in record.steps)
+    assert measured(record) == {1, 2, 4, 8, 16}
+    assert verdict_of(spec(), record).outcome == "RISING"
+
+
+def test_a_level_that_is_slow_by_every_clock_ends_no_ladder_beside_a_larger_one_that_is_not():
+    job = spec()
+    record = run(job, plateau_at(10**6), needs=clocked((2, (5.2, 5.1, 5.3))))
+    assert measured(record) == {1, 2, 4, 8, 16}
+    assert [level for level, _ in record.steps[-1].barred] == [2]
+    assert "tried" not in record.steps[-1].decision
+    drawn = curve(asked(job, record), record.claimed())
+    assert drawn.verdict is not None
+    assert drawn.verdict.outcome == "RISING"
+    assert not any("tried" in note for note in drawn.notes)
+    # Another one further up ends it, and is the one that is named.
+    record = run(job, plateau_at(10**6), needs=clocked((2, (5.2,)), (8, (6.0,))))
+    assert measured(record) == {1, 2, 4, 8}
+    assert record.steps[-1].decision.endswith("16 isn't tried: 8 breaks a limit already")
 
 
 def test_where_all_levels_break_a_limit_the_end_says_so_after_the_first_levels():
@@ -202,8 +236,9 @@ def test_promises_hold_and_nothing_above_a_broken_limit_is_opened_or_tried_furth
     for step in record.steps:
         levels = [level for level, _ in step.barred]
         assert levels == sorted(set(levels))
-        top = ceiling(question.with_barred(step.barred))
         before = promises.up_to(record, step.number - 1)
+        seen = winners_scores(question, before.claimed())
+        top = ceiling(question.with_barred(step.barred), seen.keys())
         opened = {*before.levels(Phase.TUNING), *before.levels(Phase.MEASURING)}
         for packet in step.packets:
             assert all(k < top or k in opened for k in packet.levels)

@@ -49,8 +49,9 @@ class CurveLevel:
         setting: The hyperparameters that were measured.
         robustness_device_seconds: What of the bill went to conditions and footprints, beside
             training and clean scores.
-        latency_ms: Milliseconds that a prediction of one example takes: the median over
-            replicates of each one's own; None where it wasn't measured.
+        latency_ms: Milliseconds that a prediction of one example takes: the least over replicates
+            of each one's own median, for what else runs on a machine only ever adds; None
+            where it wasn't measured.
         batch_latency_ms: The same of 256 examples at once.
         model_bytes: The saved model's size: the mean over replicates.
         barred: Which of the job's limits it breaks, in words; empty where none, or where it

@@ -169,7 +169,7 @@ def _next(
 ) -> NextDoubling | None:
     start = max(breaks, default=0.0)
     levels = [level for level in look.levels if level >= start]
-    if not question.axis or len(levels) < 2 or ceiling(question) < math.inf:
+    if not question.axis or len(levels) < 2 or ceiling(question, look.levels) < math.inf:
         return None  # what lies a doubling above the limits can't be chosen
     return next_doubling(
         [question.capacity(level) for level in levels],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ from tuner.returns.evidence import Replicates
 from tuner.returns.limits import within_limits
 from tuner.returns.rows import completed_scores, distinct, measured_rows
 from tuner.returns.unpriced import assess_if_priced
+from tuner.returns.winners import has_score
 
 
 def compare_record(
@@ -30,7 +30,8 @@ def compare_record(
     note says so. A search whose levels have a price but no costs yet is left out, and so
     is one that has no level within the limits, with a note.
     Levels come from each search's own metric, the comparison from one that all are
-    scored on.
+    scored on: of every replicate that has it, whether it has the search's own or not.
+    Costs are the mean over the replicates that are compared.
 
     Args:
         questions: What the searches ask, the baseline's among them; at a price, with
@@ -65,10 +66,12 @@ def compare_record(
                 how = "; ".join(dict.fromkeys(said for _, said in question.barred))
                 broken.append(f"left out, for it breaks the limits: {question.search} ({how})")
             continue
-        done = measuring[int(level)].completed
-        there = {i: row.scores.get(metric, math.nan) for i, row in done.items()}
-        scores = {i: score for i, score in there.items() if math.isfinite(score)}
-        costs = [row.standalone_device_seconds for row in done.values()]
+        chosen = measuring[int(level)]
+        # A replicate may have this metric and lack the search's own: an attack ran late.
+        told = [row for row in chosen.rows if has_score(row, metric)]
+        scores = {row.replicate: row.scores[metric] for row in told}
+        fits = told or list(chosen.completed.values())
+        costs = [row.standalone_device_seconds for row in fits]
         entries.append(
             Entry(
                 question.search,

@@ -10,7 +10,8 @@ measured together. On a nested axis one fit scores all levels, so there is nothi
 climb: all levels are tuned and measured together, and only replicates are added.
 
 A level whose models break a limit is left alone from then on, and nothing above it is
-opened. The decision is about the levels that remain.
+opened unless a measured level there keeps the limits. The decision is about the levels
+that remain.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import replace
 from tuner.curve import Question, VerdictOutcome
 from tuner.record import Conclusion, Phase, PlanStep, StepKind
 from tuner.returns import Assessment, assess
-from tuner.returns.limits import larger_wanted
+from tuner.returns.limits import ceiling, larger_wanted
 from tuner.search import words
 from tuner.search.measuring import Measuring
 from tuner.search.outlook import Outlook
@@ -63,7 +64,7 @@ class Climb:
         view = View(record, self._open(record), barred=self._steps.barred(record))
         step = self._measuring.prepare(view) or self._decide(view)
         if view.barred:
-            more = words.barred(self._asked(view), record, step)
+            more = words.barred(self._asked(view), record, step, self._top(view))
             step = replace(step, decision=f"{step.decision}{more}")
         return self._steps.affordable(record, step)
 
@@ -78,6 +79,10 @@ class Climb:
         """Returns the question with what decisions take from the record: costs and bars."""
         costs = self._steps.costs(view.record)
         return self._question.with_costs(costs).with_barred(view.barred)
+
+    def _top(self, view: View) -> float:
+        """Returns the level from which on the limits let nothing be opened; inf without one."""
+        return ceiling(self._asked(view), self._selection.scores(view.record).keys())
 
     def _open(self, record: SearchRecord) -> list[Group]:
         """Returns the groups that were begun, rising; at first those that patience asks for."""
@@ -107,7 +112,7 @@ class Climb:
         outlook = Outlook(question, scores, look, left)
         step = self._go_on(view, look, outlook)
         if step is None and (answer := self._answer(look)) is not None:
-            below = between(question, view.opened, answer)
+            below = between(question, view.opened, answer, self._top(view))
             step = self._go_back(view, below, words.between)
             step = step or self._measuring.runner_up(view, answer)
         if step is not None:
@@ -127,13 +132,14 @@ class Climb:
             return None
         if len(outlook.above(candidate)) >= larger_wanted(question, look.levels, candidate):
             return self._measuring.add(view, outlook.undecided(candidate))
-        larger = beyond(question, view.opened, int(candidate))
+        larger = beyond(question, view.opened, int(candidate), self._top(view))
         step = self._go_up(view) or self._go_back(view, larger, words.beyond)
         if step is None and outlook.may_rise():
             # Too few larger levels are declared: only that all fall short can be shown.
             step = self._measuring.add(view, outlook.rivals())
             if step is None and set(look.levels) == set(view.opened) - view.closed:
-                step = self._go_back(view, missing(question, view.opened), words.missing)
+                passed = missing(question, view.opened, self._top(view))
+                step = self._go_back(view, passed, words.missing)
         return step
 
     def _answer(self, look: Assessment) -> int | None:
@@ -145,11 +151,13 @@ class Climb:
     def _go_up(self, view: View) -> PlanStep | None:
         """Returns the step that opens the next landmark; None where there is none to open.
 
-        The top is open, or a level that is breaks a limit.
+        The top is open, or would break a limit by what is known of the levels below it.
         """
         highest = max(view.groups)
         group = next((g for g in self._landmarks if g > highest), None)
-        return None if group is None or view.barred else self._open_level(view, group, words.up)
+        if group is None or min(group) > self._top(view):
+            return None
+        return self._open_level(view, group, words.up)
 
     def _go_back(self, view: View, level: int | None, say: words.Opening) -> PlanStep | None:
         """Returns the step that opens a level that was passed over; None where none waits."""
@@ -159,7 +167,8 @@ class Climb:
         """Returns the step that opens a level that was passed over below a limit; None without."""
         if not view.barred:
             return None
-        return self._go_back(view, beyond(question, view.opened, int(level)), words.beyond)
+        near = beyond(question, view.opened, int(level), self._top(view))
+        return self._go_back(view, near, words.beyond)
 
     def _open_level(self, view: View, group: Group, say: words.Opening) -> PlanStep:
         larger = replace(view, groups=sorted([*view.groups, group]))

@@ -1,15 +1,15 @@
 """The way up: which levels are visited at once, and which only if the answer is near them.
 
-No level is visited above one that breaks a limit.
+No level is visited from the limits' ceiling on, above which all would break one.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Collection, Sequence
 
 from tuner.curve import Question
-from tuner.returns.limits import ceiling
 
 DOUBLING = 1 - 1e-9
 
@@ -28,35 +28,40 @@ def landmarks(question: Question) -> tuple[int, ...]:
     return tuple(found if found[-1] == top else [*found, top])
 
 
-def between(question: Question, opened: Collection[int], answer: int) -> int | None:
+def between(
+    question: Question, opened: Collection[int], answer: int, top: float = math.inf
+) -> int | None:
     """Returns the level to try between an answer and the open level below it.
 
-    The middle one of those that were passed over; None where none was.
+    The middle one of those below `top` that were passed over; None where none was.
     """
     below = max((level for level in opened if level < answer), default=answer)
-    return _middle(question, below, answer)
+    return _middle(question, below, min(answer, top))
 
 
-def beyond(question: Question, opened: Collection[int], level: int) -> int | None:
+def beyond(
+    question: Question, opened: Collection[int], level: int, top: float = math.inf
+) -> int | None:
     """Returns the level to try above one that has too few larger levels.
 
-    The middle one of those that were passed over nearest to it; None where none was.
+    The middle one of those below `top` that were passed over nearest to it; None where
+    none was.
     """
     gaps = [gap for gap in itertools.pairwise(sorted(opened)) if gap[0] >= level]
-    found = (_middle(question, *gap) for gap in gaps)
+    found = (_middle(question, low, min(high, top)) for low, high in gaps)
     return next((k for k in found if k is not None), None)
 
 
-def missing(question: Question, opened: Collection[int]) -> int | None:
+def missing(question: Question, opened: Collection[int], top: float = math.inf) -> int | None:
     """Returns the level to try where every level counts, the largest ones first.
 
-    The middle one of those that were passed over; None where none was.
+    The middle one of those below `top` that were passed over; None where none was.
     """
-    found = (_middle(question, *gap) for gap in reversed([*itertools.pairwise(sorted(opened))]))
+    gaps = reversed([*itertools.pairwise(sorted(opened))])
+    found = (_middle(question, low, min(high, top)) for low, high in gaps)
     return next((k for k in found if k is not None), None)
 
 
 def _middle(question: Question, below: int, above: float) -> int | None:
-    above = min(above, ceiling(question))
     passed: Sequence[int] = [int(k) for k in question.levels if below < k < above]
     return passed[(len(passed) - 1) // 2] if passed else None

@@ -137,10 +137,16 @@ def baseline(question: Question, scores: Mapping[float, Mapping[int, float]]) ->
     return f"{question.learner}: {mean:.4f} {question.metric} on {len(values)} replicates"
 
 
-def barred(question: Question, record: SearchRecord, step: PlanStep) -> str:
+def barred(question: Question, record: SearchRecord, step: PlanStep, top: float) -> str:
     """Says which levels turn out to break a limit, and which aren't tried because of it.
 
     To be put behind a decision: when a level is first found to, and once more at the end.
+
+    Args:
+        question: What is asked.
+        record: The plan and the measurements before the step.
+        step: The step, with the levels that break a limit.
+        top: The level from which on nothing is tried for the limits; inf without one.
     """
     known = {level for level, _ in record.steps[-1].barred} if record.steps else set()
     news = [f"{level} ({how})" for level, how in step.barred if level not in known]
@@ -150,11 +156,10 @@ def barred(question: Question, record: SearchRecord, step: PlanStep) -> str:
         return "".join(f"; it breaks a limit: {how}" for _, how in step.barred)
     said = f"; limits are broken at {', '.join(news)}" if news else ""
     tried = {*record.levels(Phase.TUNING), *record.levels(Phase.MEASURING)}
-    lowest, _ = step.barred[0]
-    untried = [str(k) for k in question.levels if k > lowest and k not in tried]
+    untried = [str(k) for k in question.levels if k > top and k not in tried]
     if untried:
         verb = "isn't" if len(untried) == 1 else "aren't"
-        said += f"; {', '.join(untried)} {verb} tried: {lowest} breaks a limit already"
+        said += f"; {', '.join(untried)} {verb} tried: {top} breaks a limit already"
     return said
 
 
