@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
-import socket
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import aclosing
@@ -20,6 +14,7 @@ from coordinator_harness import until
 
 from services.coordinator.gateway import DriverState, Submission, UnreachableError
 from services.coordinator.ray_gateway import RayGateway
+from tests.ray_head import free_ports, ray_head
 from tuner.wire.names import JobName
 
 # Stands in for the runner's Python: it is called with "-m services.runner".
@@ -32,42 +27,10 @@ while true; do sleep 0.2; done
 """
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
 @pytest.fixture(scope="module")
 def dashboard() -> Iterator[str]:
-    # Short, since a socket's path has 107 characters at most.
-    folder = tempfile.mkdtemp(prefix="ray", dir=tempfile.gettempdir())
-    port, dashboard, agent, client, agent_grpc = free_ports(5)
-    arguments = [
-        "start", "--head", "--block", "--disable-usage-stats", "--num-cpus=2",
-        "--num-gpus=0", "--node-ip-address=127.0.0.1", "--resources", '{"runner": 2}',
-        f"--port={port}", f"--dashboard-port={dashboard}", f"--temp-dir={folder}",
-        f"--dashboard-agent-listen-port={agent}", f"--ray-client-server-port={client}",
-        f"--dashboard-agent-grpc-port={agent_grpc}",
-    ]  # fmt: skip
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
-    # Else a token that some local Ray has left in the home folder switches it on.
-    environment |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
-    with (Path(folder) / "start.log").open("w") as log:
-        process = subprocess.Popen(
-            [str(Path(sys.executable).parent / "ray"), *arguments],
-            env=environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    yield f"http://127.0.0.1:{dashboard}"
-    process.send_signal(signal.SIGTERM)
-    process.wait(60)
-    shutil.rmtree(folder, ignore_errors=True)
+    with ray_head(2) as head:
+        yield head.dashboard
 
 
 @pytest.fixture

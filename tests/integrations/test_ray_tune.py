@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import ray
 from ray import tune
 
 from tests.integrations.tune_loop import Config, fit, frail_here, reporting
+from tests.ray_head import ENVIRONMENT, Head, ray_head
 from tuner.integrations.ray import ReturnsSearch, ReturnsStopper
 
 LEVELS = [1, 2, 4, 8, 16, 32]
@@ -20,13 +24,23 @@ SPACE = {"rate": tune.loguniform(1e-4, 1.0)}
 @pytest.fixture(scope="module", autouse=True)
 def local_ray() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
         patch.setenv("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
         patch.setenv("TUNE_DISABLE_SIGINT_HANDLER", "1")  # pytest's own stays
-        quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
-        ray.init("local", num_cpus=2, **quiet)
-        yield
-        ray.shutdown()
+        with ray_head(2) as head:
+            ray.init(_up(head), log_to_driver=False, logging_level="ERROR")
+            yield
+            ray.shutdown()
+
+
+def _up(head: Head) -> str:
+    """Returns the head's address once it has a node to run anything on."""
+    deadline = time.monotonic() + 90
+    asked = [str(Path(sys.executable).parent / "ray"), "status", f"--address={head.address}"]
+    while subprocess.run(asked, capture_output=True).returncode and time.monotonic() < deadline:
+        pass
+    return head.address
 
 
 def search(levels: list[int], space=None) -> ReturnsSearch:
