@@ -275,6 +275,12 @@ class Footprint:
     device_seconds: float = 0.0
 
 
+def seconds_beside(stresses: Iterable[Stress], footprint: Footprint | None) -> float:
+    """Returns the device-seconds of conditions and of a footprint together."""
+    told = 0.0 if footprint is None else footprint.device_seconds
+    return told + sum(stress.device_seconds for stress in stresses)
+
+
 @dataclass(frozen=True)
 class Measurement:
     """One candidate on one replicate: the final row of its id.
@@ -319,8 +325,7 @@ class Measurement:
     @property
     def robustness_device_seconds(self) -> float:
         """What went to conditions and the footprint, in device-seconds: a part of the bill."""
-        told = 0.0 if self.footprint is None else self.footprint.device_seconds
-        return told + sum(stress.device_seconds for stress in self.stresses)
+        return seconds_beside(self.stresses, self.footprint)
 
     def same_result(self, other: Measurement) -> bool:
         """Tells whether both say the same: id, outcome and scores, not cost or place."""

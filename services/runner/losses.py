@@ -42,12 +42,12 @@ class Losses:
         task = report.task
         self._lost[task.packet.id] += node_alive(report.node)
         lost = self._lost[task.packet.id]
-        if lost < MAX_LOSSES:
+        if lost < _most(task):
             return task
-        if lost == MAX_LOSSES and task.search in self._bearing and not task.bare:
+        if task.search in self._bearing and not task.bare:
             why = f"its worker died {lost} times, last with: {report.error}; tried without it"
             return replace(task, bare=why)
-        return task if task.bare and lost == MAX_LOSSES else None
+        return None
 
 
 def crashed(record: SearchRecord, report: Report) -> tuple[Measurement, ...]:
@@ -62,7 +62,7 @@ def crashed(record: SearchRecord, report: Report) -> tuple[Measurement, ...]:
             setting=member.setting,
             replicate=member.replicate,
             outcome=Outcome.CRASHED,
-            error=f"its worker died {_times(task)} times, last with: {report.error}",
+            error=f"its worker died {_most(task)} times, last with: {report.error}",
             packet=task.packet.id,
             packet_attempt=task.attempt,
         )
@@ -70,5 +70,6 @@ def crashed(record: SearchRecord, report: Report) -> tuple[Measurement, ...]:
     )
 
 
-def _times(task: Task) -> int:
+def _most(task: Task) -> int:
+    """Returns how many workers a packet may take with it, one more without its conditions."""
     return MAX_LOSSES + 1 if task.bare else MAX_LOSSES

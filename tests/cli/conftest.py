@@ -4,6 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from tuner.cli.main import app
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "client"))
 
@@ -28,3 +31,14 @@ def address(double):
     server, address = serve(double)
     yield address
     server.stop(None).wait()
+
+
+@pytest.fixture
+def tuner(address, monkeypatch):
+    monkeypatch.setenv("TUNER_ADDRESS", address)
+    runner = CliRunner()
+
+    def call(*arguments):
+        return runner.invoke(app, list(map(str, arguments)))
+
+    return call

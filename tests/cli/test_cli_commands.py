@@ -7,22 +7,9 @@ import json
 import pytest
 import yaml
 from coordinator_double import keep_predictions, make_spec
-from typer.testing import CliRunner
 
-from tuner.cli.main import app
 from tuner.jobs import DatasetFacts
 from tuner.wire.jobs import facts_to_wire
-
-
-@pytest.fixture
-def tuner(address, monkeypatch):
-    monkeypatch.setenv("TUNER_ADDRESS", address)
-    runner = CliRunner()
-
-    def call(*arguments):
-        return runner.invoke(app, list(map(str, arguments)))
-
-    return call
 
 
 @pytest.fixture

@@ -5,11 +5,9 @@ import json
 import pytest
 import yaml
 from coordinator_double import make_spec
-from typer.testing import CliRunner
 
 from tuner.cli import study
 from tuner.cli.exits import CANCELLED, FAILED, SUCCEEDED
-from tuner.cli.main import app
 from tuner.v1 import tuner_service_pb2 as pb
 
 
@@ -17,17 +15,6 @@ from tuner.v1 import tuner_service_pb2 as pb
 def no_pages(monkeypatch):
     """Keeps reports from drawing their pages, which takes seconds and is tested elsewhere."""
     monkeypatch.setattr("tuner.report.chart.can_draw", lambda: False)
-
-
-@pytest.fixture
-def tuner(address, monkeypatch):
-    monkeypatch.setenv("TUNER_ADDRESS", address)
-    runner = CliRunner()
-
-    def call(*arguments):
-        return runner.invoke(app, list(map(str, arguments)))
-
-    return call
 
 
 @pytest.fixture

@@ -113,13 +113,18 @@ def cases(draw, axes=AXES, ladders=LADDERS, calm=False, **given) -> Case:
     return Case(spec, table)
 
 
-CLIMBING = cases(
-    axes=(("simulated", "depth"), ("cnn", "depth")),
-    ladders=(COARSE, FINE),
-    calm=True,
-    patience=1,
-    tuning={"trials": 5, "generation": 3},
-    budget={},
-    worth=None,
-)
-"""Searches that get far: winners change and levels that were passed over are opened."""
+def climbing(axes, **given):
+    """Draws searches that get far: winners change and levels that were passed over are opened."""
+    return cases(
+        axes=axes,
+        ladders=(COARSE, FINE),
+        calm=True,
+        patience=1,
+        tuning={"trials": 5, "generation": 3},
+        budget={},
+        worth=None,
+        **given,
+    )
+
+
+CLIMBING = climbing((("simulated", "depth"), ("cnn", "depth")))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from services.coordinator.api.judging import judged_step
 from tests.search import promises
 from tests.search.bench import Table, climb, measured, noise
-from tests.search.cases import CLIMBING, COARSE, FINE, Case, cases, plateau_at
+from tests.search.cases import CLIMBING, COARSE, FINE, Case, cases, climbing, plateau_at
 from tuner.record import Conclusion, Footprint, Member, Phase, StepKind, record_digest
 from tuner.returns import assess, curve, winners_scores
 from tuner.returns.limits import ceiling
@@ -206,17 +206,8 @@ def bound(draw, wavering=(0.0, 0.05, 0.5)) -> Case:
         ladders=(COARSE, FINE, (3, 4, 6, 9, 13)),
         limits={"latency_ms": limit},
     )
-    climbing = cases(
-        axes=(("simulated", "depth"),),
-        ladders=(COARSE, FINE),
-        calm=True,
-        patience=1,
-        tuning={"trials": 5, "generation": 3},
-        budget={},
-        worth=None,
-        limits={"latency_ms": limit},
-    )
-    case = draw(drawn | climbing)
+    far = climbing((("simulated", "depth"),), limits={"latency_ms": limit})
+    case = draw(drawn | far)
     shaky = draw(st.sampled_from(wavering))
 
     def needs(member: Member) -> Footprint:

@@ -1,7 +1,7 @@
 """`tuner spot`: refuses before it starts anything, saves what it found, and ends in time."""
 
 import json
-import time
+import threading
 
 import pytest
 import yaml
@@ -55,9 +55,18 @@ class Spotted(Double):
 class Waiting(Spotted):
     """A job that waits for its turn until somebody cancels it."""
 
+    def __init__(self, *given, **named):
+        super().__init__(*given, **named)
+        self._cancelled = threading.Event()
+
+    def CancelJob(self, request, context):
+        try:
+            return super().CancelJob(request, context)
+        finally:
+            self._cancelled.set()
+
     def WatchJob(self, request, context):
-        while self.end != "CANCELLED":
-            time.sleep(0.02)
+        self._cancelled.wait(60)
         yield from super().WatchJob(request, context)
 
 

@@ -27,7 +27,8 @@ class Rank:
         learner: The learner; empty where that isn't known.
         level: The level; None where it has no axis.
         shown: Whether the level was shown to suffice; else it only seems to.
-        score: Mean over the replicates that all searches share.
+        score: Mean over all of its replicates, like its bounds; without them, over those that
+            all searches share.
         low: Lower bound of its mean over all of its replicates; None where it is judged on
             another metric than searches are compared on.
         high: Upper bound.

@@ -91,9 +91,9 @@ def pgd(victim: Victim, strength: float, effort: Effort, seed: int, device: Devi
     flat = 0
     for places in _batches(found):
         # Drawn for all, so that an example's start doesn't depend on what the model gets right.
-        start = random.random(found[places].shape, dtype=np.float32) * 2 - 1
+        start = attack.start(places, random)
         right = attack.right(found[places], places)
-        at = attack.moved(found[places], places, strength * start)[right]
+        at = start[right]
         climbed = attack.climb(at, places[right], effort.steps)
         found[places[right]] = climbed.x
         left.append(places[right][climbed.left])
@@ -106,6 +106,34 @@ def pgd(victim: Victim, strength: float, effort: Effort, seed: int, device: Devi
         return Disturbed(found, note=masking.of_one_answer(len(found)))
     told = filter(None, (masking.of_flat(flat, len(still)), masked))
     return Disturbed(found, note=" ".join(told))
+
+
+def ascended(victim: Victim, strength: float, steps: int, seed: int, device: Device) -> Features:
+    """Returns examples as far up the model's loss as so many steps lead from random starts.
+
+    Unlike under `pgd` all of them go on to the end, whatever the model answers on the way.
+
+    Args:
+        victim: A classifier that is `Differentiable`, and its inputs.
+        strength: Radius of the ball, in units of `Reach`.
+        steps: How many steps, of `STRIDE` times the strength together.
+        seed: Of the starts.
+        device: Until when.
+
+    Raises:
+        TimedOutError: The deadline passed.
+        ValueError: The model tells no gradients, or predicts no classes.
+    """
+    attack = _Attack.on("an ascent", victim, strength, device)
+    random = np.random.default_rng(seed)
+    found = victim.x.copy()
+    for places in _batches(found):
+        at = attack.start(places, random)
+        for step in range(steps):
+            attack.look(f"{step} of {steps} steps on {places[0]} of {len(found)} examples")
+            at = attack.moved(at, places, attack.stride(steps) * attack.uphill(at, places))
+        found[places] = at
+    return found
 
 
 @dataclass(frozen=True)
@@ -195,9 +223,19 @@ class _Attack:
         """Returns points moved by so much, in units, and back into what they may be."""
         return self.reach.clip(at + by * self.reach.unit, self.x[places], self.strength)
 
+    def start(self, places: _Places, random: np.random.Generator) -> Features:
+        """Returns a random point of the ball about each of these examples."""
+        x = self.x[places]
+        by = random.random(x.shape, dtype=np.float32) * 2 - 1
+        return self.moved(x, places, self.strength * by)
+
+    def stride(self, steps: int) -> np.float32:
+        """Returns how long each of so many steps is, in units."""
+        return np.float32(STRIDE * self.strength / steps)
+
     def climb(self, at: Features, places: _Places, steps: int) -> _Climbed:
         """Goes up the loss from given points, each until the model gets it wrong."""
-        at, length = at.copy(), np.float32(STRIDE * self.strength / steps)
+        at, length = at.copy(), self.stride(steps)
         left = np.flatnonzero(self.right(at, places))
         flat = 0
         for step in range(steps):

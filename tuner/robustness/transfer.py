@@ -20,11 +20,10 @@ from tuner.catalog import Value
 from tuner.datasets.base import Features, Fold
 from tuner.learners import registry
 from tuner.learners.base import Device, Differentiable
-from tuner.learners.fits import TimedOutError
 from tuner.learners.samples import first_examples
 from tuner.record import seed_of
 from tuner.robustness.base import Disturbed, Effort, Victim
-from tuner.robustness.reach import Reach
+from tuner.robustness.gradients import ascended
 
 EXAMPLES = 5_000
 """Training examples that a surrogate learns from at most: it is to be quick, not good."""
@@ -35,15 +34,9 @@ STEPS = 200
 SMALLEST_IMAGE = 8
 """Pixels that an image needs each way for convolutions to be worth their time."""
 
-STRIDE = 2.5
-"""Length of all steps together, in radii of the ball (Madry et al. 2018)."""
-
 SURROGATES, POINTS_BYTES = 8, 64 << 20
 """What a process keeps for the next level or learner: the surrogates asked for last, and about so
 many bytes of what was found against them."""
-
-_AT_ONCE = 256
-"""Examples attacked at once; fixed, so that memory is bounded."""
 
 T = TypeVar("T")
 
@@ -98,38 +91,6 @@ def surrogate(fold: Fold, device: Device) -> Differentiable:
     steps_an_epoch = math.ceil(len(mine.x) / int(setting["batch_size"]))
     setting["epochs"] = max(int(setting["epochs"]), math.ceil(STEPS / steps_an_epoch))
     return cast(Differentiable, registry.get(name).train(setting, mine, device))
-
-
-def ascended(victim: Victim, strength: float, steps: int, seed: int, device: Device) -> Features:
-    """Returns examples as far up the model's loss as so many steps lead from random starts.
-
-    Args:
-        victim: A model that tells its gradient, and its inputs.
-        strength: Radius of the ball, in units of `Reach`.
-        steps: How many steps, of `STRIDE` times the strength together.
-        seed: Of the starts.
-        device: Until when.
-
-    Raises:
-        TimedOutError: The deadline passed.
-    """
-    model, reach = cast(Differentiable, victim.model), Reach.of(victim.fold.x)
-    random = np.random.default_rng(seed)
-    length = np.float32(STRIDE * strength / steps) * reach.unit
-    found = []
-    for first in range(0, len(victim.x), _AT_ONCE):
-        x, y = victim.x[first : first + _AT_ONCE], victim.y[first : first + _AT_ONCE]
-        start = random.random(x.shape, dtype=np.float32) * 2 - 1
-        at = reach.clip(x + np.float32(strength) * start * reach.unit, x, strength)
-        for step in range(steps):
-            if device.expired():
-                raise TimedOutError(
-                    f"{step} of {steps} steps on {first} of {len(victim.x)} examples"
-                )
-            uphill = np.sign(np.nan_to_num(model.gradient(at, y))).astype(np.float32)
-            at = reach.clip(at + length * uphill, x, strength)
-        found.append(at)
-    return np.concatenate(found) if found else victim.x.copy()
 
 
 def _kept(kept: OrderedDict[str, T], most: int, key: str, make: Callable[[], T]) -> T:

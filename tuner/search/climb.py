@@ -16,6 +16,7 @@ that remain.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from tuner.curve import Question, VerdictOutcome
@@ -82,6 +83,8 @@ class Climb:
 
     def _top(self, view: View) -> float:
         """Returns the level from which on the limits let nothing be opened; inf without one."""
+        if not view.barred:
+            return math.inf
         return ceiling(self._asked(view), self._selection.scores(view.record).keys())
 
     def _open(self, record: SearchRecord) -> list[Group]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tuner.learners.fits import describe, outcome_of
-from tuner.record import Footprint, Outcome, Stress
+from tuner.record import Footprint, Outcome, Stress, seconds_beside
 
 ERROR_LENGTH = 500
 """Most characters of a condition's failure, or of its note, that are recorded."""
@@ -29,8 +29,7 @@ class Borne:
     @property
     def device_seconds(self) -> float:
         """What all of it took."""
-        told = 0.0 if self.footprint is None else self.footprint.device_seconds
-        return told + sum(stress.device_seconds for stress in self.stresses)
+        return seconds_beside(self.stresses, self.footprint)
 
     def and_(self, other: Borne) -> Borne:
         """Returns both together."""

@@ -81,7 +81,8 @@ def execute(
             Device(device, slot.threads, end, clock, models=stresses.needs_models),
         ):
             member = result.member
-            if result.outcome is Outcome.COMPLETED and member.replicate in folds:
+            completed = result.outcome is Outcome.COMPLETED
+            if completed and member.replicate in folds and stresses.asks_of(member):
                 with clock.paused():
                     whole = folds[member.replicate]
                     fold = _trained_on(whole, task, member)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tuner.catalog import Value
 from tuner.datasets.splits import Splits
 from tuner.learners import registry, saved
 from tuner.learners.base import Device, Learner, Model, Result
@@ -61,7 +60,7 @@ def refit(
     files: dict[str, bytes] = {}
     try:
         learner = learner or registry.get(task.learner)
-        model = learner.train(_full(task, member), fold, where)
+        model = learner.train(task.full_setting(member), fold, where)
         seconds = time.monotonic() - start
         result = Result(
             member,
@@ -89,14 +88,6 @@ def refit(
         outcome=PacketOutcome.COMPLETED,
     )
     return Kept(report, files)
-
-
-def _full(task: Task, member: Member) -> dict[str, Value]:
-    """Returns every hyperparameter; a size of the training set is none, for all is used."""
-    setting = dict(member.setting)
-    if task.axis and task.axis != "samples":
-        setting[task.axis] = member.level
-    return setting
 
 
 def _saved(

@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from tuner import catalog
 from tuner.catalog import CLEAN, Condition, under
 from tuner.datasets.base import Fold, Labels
 from tuner.datasets.dividing import stratified_order
@@ -54,6 +53,10 @@ class Stresses:
         """Whether results have to hand on their models."""
         return bool(self._inputs or self._weighed) and not self._given_up
 
+    def asks_of(self, member: Member) -> bool:
+        """Tells whether anything is asked of a member beside its clean scores."""
+        return bool(self._inputs or self._training) or member.replicate in self._weighed
+
     def of_model(self, result: Result, fold: Fold, whole: Fold) -> Borne:
         """Returns what becomes of a completed result's model under what disturbs its inputs.
 
@@ -64,8 +67,6 @@ class Stresses:
                 what strengths are told in, so that every level meets the same.
         """
         weighed = result.member.replicate in self._weighed
-        if not (self._inputs or self._training or weighed):
-            return Borne()
         if self._given_up:
             names = [condition.name for condition in (*self._inputs, *self._training)]
             return nothing_of([*names, *[FOOTPRINT] * weighed], self._given_up)
@@ -150,9 +151,7 @@ class Stresses:
         """Returns the model that was handed on, or trains it again where none was."""
         if result.model is not None:
             return result.model
-        setting = dict(result.member.setting)
-        if self._task.axis not in ("", catalog.SAMPLES.name):
-            setting[self._task.axis] = result.member.level
+        setting = self._task.full_setting(result.member)
         return self._learner.train(setting, fold, self._where())
 
     def _clean(self, result: Result, fold: Fold, chosen: npt.NDArray[np.int64]) -> Borne:

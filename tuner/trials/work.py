@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tuner.catalog import Condition
-from tuner.record import Measurement, Packet, PacketOutcome
+from tuner.catalog import SAMPLES, Condition, Value
+from tuner.record import Measurement, Member, Packet, PacketOutcome
 from tuner.robustness.base import Effort
 
 
@@ -33,6 +33,13 @@ class Task:
     axis: str
     attempt: int = 1
     bare: str = ""
+
+    def full_setting(self, member: Member) -> dict[str, Value]:
+        """Returns every hyperparameter of a member; a size of the training set is none."""
+        setting = dict(member.setting)
+        if self.axis not in ("", SAMPLES.name):
+            setting[self.axis] = member.level
+        return setting
 
 
 @dataclass(frozen=True)

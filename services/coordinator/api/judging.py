@@ -18,7 +18,8 @@ from tuner.record import (
     Stress,
     measurement_id,
 )
-from tuner.spec import JobSpec
+from tuner.spec import JobSpec, Search
+from tuner.spec.conditions import conditions_of
 from tuner.v1 import record_pb2
 from tuner.wire.record import measurement_from_wire, packet_attempt_from_wire, step_from_wire
 
@@ -41,31 +42,31 @@ def judged_measurements(
         TunerError: INVALID_ARGUMENT where one is malformed, is of no search, level or
             condition of the job, or bears an id that isn't its own.
     """
-    borne = {search.key: _borne(job.spec, search.key) for search in job.spec.all_searches()}
-    levels = {search.key: search.levels for search in job.spec.all_searches()}
+    searches = {search.key: search for search in job.spec.all_searches()}
     measurements = []
     for index, message in enumerate(messages):
         field = f"{name}[{index}]"
         m = _within(field, measurement_from_wire, message)
-        if m.search not in levels:
+        if m.search not in searches:
             raise invalid(f"{field}.search", f"{m.search!r} is no search of {job.name}")
-        if m.level not in levels[m.search]:
+        if m.level not in searches[m.search].levels:
             raise invalid(f"{field}.level", f"{m.level} is no level of {m.search}")
         own = measurement_id(str(job.name), m.search, m.phase, m.level, m.setting, m.replicate)
         if m.id != own:
             raise invalid(f"{field}.id", f"{m.id[:100]!r} is not what its content makes it, {own}")
         _check_scores(f"{field}.scores", message.scores)
         _check_scores(f"{field}.train_scores", message.train_scores)
-        _check_stresses(field, m.stresses, borne[m.search])
+        if m.stresses:
+            _check_stresses(field, m.stresses, _borne(job.spec, searches[m.search]))
         if m.footprint is not None:
             _check_footprint(f"{field}.footprint", m.footprint)
         measurements.append(m)
     return measurements
 
 
-def _borne(spec: JobSpec, key: str) -> list[str]:
+def _borne(spec: JobSpec, search: Search) -> list[str]:
     """Returns what a search's measurements may tell of beside their scores."""
-    names = [condition.name for condition in spec.conditions(key)]
+    names = [condition.name for condition in conditions_of(search, spec.robustness)]
     return [*names, FOOTPRINT] if spec.footprint else names
 
 
