@@ -103,6 +103,8 @@ class JobStatus:
         queue_position: Place in the queue from 1; 0 where it isn't queued.
         owner: Who submitted it.
         dataset: What its data turned out to be; None before it was read.
+        share: Slots that the scheduler grants it now; None before it did.
+        slots_held: Slots that its runner last said it holds.
     """
 
     name: str
@@ -119,6 +121,8 @@ class JobStatus:
     queue_position: int = 0
     owner: str = ""
     dataset: DatasetFacts | None = None
+    share: int | None = None
+    slots_held: int = 0
 
     @property
     def id(self) -> str:
@@ -152,11 +156,59 @@ class RunnerStarted:
 
 
 @dataclass(frozen=True)
+class RunnerEnded:
+    """An attempt of the job's runner has ended.
+
+    Attributes:
+        attempt: Which.
+        outcome: How, in a word: "COMPLETED", "LOST", "EXPIRED", ...
+        reason: How, in a sentence.
+    """
+
+    attempt: int
+    outcome: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class JobExtended:
+    """The job was reopened with more.
+
+    Attributes:
+        spec: Its spec from then on.
+        by: Who asked.
+        changes: What is different, in sentences.
+    """
+
+    spec: JobSpec
+    by: str
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ShareChanged:
+    """The scheduler granted the job another share of slots."""
+
+    slots: int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class UnknownEvent:
     """Something that a newer coordinator tells and this client doesn't know."""
 
 
-What = JobStateChanged | SearchStateChanged | RunnerStarted | PlanStep | Measurement | PacketAttempt
+What = (
+    JobStateChanged
+    | SearchStateChanged
+    | RunnerStarted
+    | RunnerEnded
+    | JobExtended
+    | ShareChanged
+    | PlanStep
+    | Measurement
+    | PacketAttempt
+)
 """What can happen to a job; all of it is recorded."""
 
 

@@ -68,6 +68,7 @@ class Conclusion(StrEnum):
     ANSWERED = "ANSWERED"
     BUDGET = "BUDGET"
     FAILED = "FAILED"
+    STOPPED = "STOPPED"
 
 
 def make_setting(values: Mapping[str, Value]) -> Setting:

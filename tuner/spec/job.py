@@ -21,6 +21,7 @@ from tuner.spec.parts import (
     Budget,
     Limits,
     Measuring,
+    Notify,
     Part,
     Resources,
     Robustness,
@@ -61,6 +62,8 @@ class JobSpec(Part):
         code: Your own learners and metrics; None where there are none.
         robustness: What every learner is made to bear, to see what breaks it.
         limits: What a model must not exceed to be chosen.
+        priority: Jobs of a higher one go first, those of other namespaces too.
+        notify: Who is told that it has ended.
         refit: The model that is fitted in place of searching; None in all jobs but exports.
     """
 
@@ -86,6 +89,8 @@ class JobSpec(Part):
     budget: Budget = Budget()
     baseline: str | None = ""
     code: Code | None = None
+    priority: int = Field(0, ge=-100, le=100)
+    notify: Notify = Notify()
     refit: Refit | None = None
 
     @field_validator("metric")

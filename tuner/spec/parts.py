@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -11,6 +12,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    field_validator,
     model_validator,
 )
 
@@ -240,6 +242,28 @@ class Budget(Part):
     device_hours: float | None = Field(None, gt=0)
     wall_clock_hours: float | None = Field(None, gt=0)
     trials: int | None = Field(None, ge=1)
+
+
+class Notify(Part):
+    """Who is told that the job has ended.
+
+    Attributes:
+        webhook: An address that is sent a POST with the job as JSON, until it answers 2xx.
+    """
+
+    webhook: str | None = Field(None, max_length=2_000)
+
+    @field_validator("webhook")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{value!r} is no http or https address")
+        if parts.username or parts.password:
+            raise ValueError("carries a password; put a secret path or query there instead")
+        return value
 
 
 class Worth(Part):

@@ -131,6 +131,8 @@ class _ConclusionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Conclusion
     """A budget by bill or wall clock ran out."""
     CONCLUSION_FAILED: _Conclusion.ValueType  # 3
     """No level could be measured."""
+    CONCLUSION_STOPPED: _Conclusion.ValueType  # 4
+    """Somebody asked for the job to be stopped."""
 
 class Conclusion(_Conclusion, metaclass=_ConclusionEnumTypeWrapper): ...
 
@@ -141,6 +143,8 @@ CONCLUSION_BUDGET: Conclusion.ValueType  # 2
 """A budget by bill or wall clock ran out."""
 CONCLUSION_FAILED: Conclusion.ValueType  # 3
 """No level could be measured."""
+CONCLUSION_STOPPED: Conclusion.ValueType  # 4
+"""Somebody asked for the job to be stopped."""
 Global___Conclusion: _TypeAlias = Conclusion  # noqa: Y015
 
 @_typing.final

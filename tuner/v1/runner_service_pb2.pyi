@@ -70,6 +70,8 @@ class _AttemptOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Attemp
     """Something broke; the coordinator decides whether to try again."""
     ATTEMPT_OUTCOME_CANCELLED: _AttemptOutcome.ValueType  # 4
     """Ended because it was told to."""
+    ATTEMPT_OUTCOME_PAUSED: _AttemptOutcome.ValueType  # 5
+    """Finished what ran and freed its slots, because it was told to."""
 
 class AttemptOutcome(_AttemptOutcome, metaclass=_AttemptOutcomeEnumTypeWrapper): ...
 
@@ -82,6 +84,8 @@ ATTEMPT_OUTCOME_CRASHED: AttemptOutcome.ValueType  # 3
 """Something broke; the coordinator decides whether to try again."""
 ATTEMPT_OUTCOME_CANCELLED: AttemptOutcome.ValueType  # 4
 """Ended because it was told to."""
+ATTEMPT_OUTCOME_PAUSED: AttemptOutcome.ValueType  # 5
+"""Finished what ran and freed its slots, because it was told to."""
 Global___AttemptOutcome: _TypeAlias = AttemptOutcome  # noqa: Y015
 
 @_typing.final
@@ -197,7 +201,7 @@ class GetAssignmentResponse(_message.Message):
     slots: _builtins.int
     """Slots that the job may hold; 0 is as many as fit. First message only."""
     elapsed_seconds: _builtins.float
-    """Seconds since the job first ran; first message only."""
+    """Seconds that the job's attempts have run; first message only."""
     billed_device_seconds: _builtins.float
     """Bill so far; first message only."""
     @_builtins.property
@@ -348,24 +352,53 @@ class HeartbeatRequest(_message.Message):
     ATTEMPT_FIELD_NUMBER: _builtins.int
     SLOTS_BUSY_FIELD_NUMBER: _builtins.int
     PACKETS_WAITING_FIELD_NUMBER: _builtins.int
+    HELD_FIELD_NUMBER: _builtins.int
     slots_busy: _builtins.int
     packets_waiting: _builtins.int
     @_builtins.property
     def attempt(self) -> Global___AttemptRef: ...
+    @_builtins.property
+    def held(self) -> _containers.RepeatedCompositeFieldContainer[Global___SlotsOnNode]:
+        """Slots that it holds, busy or not, by node."""
+
     def __init__(
         self,
         *,
         attempt: Global___AttemptRef | None = ...,
         slots_busy: _builtins.int = ...,
         packets_waiting: _builtins.int = ...,
+        held: _abc.Iterable[Global___SlotsOnNode] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "packets_waiting", b"packets_waiting", "slots_busy", b"slots_busy"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "held", b"held", "packets_waiting", b"packets_waiting", "slots_busy", b"slots_busy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HeartbeatRequest: _TypeAlias = HeartbeatRequest  # noqa: Y015
+
+@_typing.final
+class SlotsOnNode(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_FIELD_NUMBER: _builtins.int
+    SLOTS_FIELD_NUMBER: _builtins.int
+    node: _builtins.str
+    """Ray's id of the node."""
+    slots: _builtins.int
+    def __init__(
+        self,
+        *,
+        node: _builtins.str = ...,
+        slots: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["node", b"node", "slots", b"slots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SlotsOnNode: _TypeAlias = SlotsOnNode  # noqa: Y015
 
 @_typing.final
 class HeartbeatResponse(_message.Message):
@@ -373,17 +406,32 @@ class HeartbeatResponse(_message.Message):
 
     DIRECTIVE_FIELD_NUMBER: _builtins.int
     SLOTS_FIELD_NUMBER: _builtins.int
+    AVOID_NODES_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     directive: Global___Directive.ValueType
     slots: _builtins.int
+    """The job's share, whatever the directive; 0 with DIRECTIVE_PAUSE, and
+    elsewhere where it is as many as fit.
+    """
+    reason: _builtins.str
+    """Why, in a sentence; may be empty."""
+    @_builtins.property
+    def avoid_nodes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Nodes to keep off: slots there are to end when their packet has, and none to
+        be begun there.
+        """
+
     def __init__(
         self,
         *,
         directive: Global___Directive.ValueType = ...,
         slots: _builtins.int = ...,
+        avoid_nodes: _abc.Iterable[_builtins.str] | None = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["directive", b"directive", "slots", b"slots"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["avoid_nodes", b"avoid_nodes", "directive", b"directive", "reason", b"reason", "slots", b"slots"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -774,6 +774,8 @@ class JobSpec(_message.Message):
     REFIT_FIELD_NUMBER: _builtins.int
     ROBUSTNESS_FIELD_NUMBER: _builtins.int
     LIMITS_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    NOTIFY_FIELD_NUMBER: _builtins.int
     display_name: _builtins.str
     """What people call it; need not be unique."""
     namespace: _builtins.str
@@ -793,6 +795,8 @@ class JobSpec(_message.Message):
     """The cheap learner that runs beside the searches; empty for none."""
     task: _builtins.str
     """"classification" or "regression"; empty is the former."""
+    priority: _builtins.int
+    """Jobs of a higher one go first; 0 where nothing is said."""
     @_builtins.property
     def dataset(self) -> Global___DatasetSpec: ...
     @_builtins.property
@@ -825,6 +829,8 @@ class JobSpec(_message.Message):
     def robustness(self) -> Global___RobustnessSpec: ...
     @_builtins.property
     def limits(self) -> Global___LimitsSpec: ...
+    @_builtins.property
+    def notify(self) -> Global___NotifySpec: ...
     def __init__(
         self,
         *,
@@ -851,14 +857,38 @@ class JobSpec(_message.Message):
         refit: Global___RefitSpec | None = ...,
         robustness: Global___RobustnessSpec | None = ...,
         limits: Global___LimitsSpec | None = ...,
+        priority: _builtins.int = ...,
+        notify: Global___NotifySpec | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "code", b"code", "dataset", b"dataset", "limits", b"limits", "measuring", b"measuring", "refit", b"refit", "resources", b"resources", "robustness", b"robustness", "split", b"split", "tuning", b"tuning", "worth", b"worth"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["budget", b"budget", "code", b"code", "dataset", b"dataset", "limits", b"limits", "measuring", b"measuring", "notify", b"notify", "refit", b"refit", "resources", b"resources", "robustness", b"robustness", "split", b"split", "tuning", b"tuning", "worth", b"worth"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha", b"alpha", "baseline", b"baseline", "budget", b"budget", "code", b"code", "dataset", b"dataset", "direction", b"direction", "display_name", b"display_name", "limits", b"limits", "margin", b"margin", "measuring", b"measuring", "metric", b"metric", "namespace", b"namespace", "patience", b"patience", "protocol", b"protocol", "refit", b"refit", "resources", b"resources", "robustness", b"robustness", "searches", b"searches", "seed", b"seed", "split", b"split", "task", b"task", "tuning", b"tuning", "worth", b"worth"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alpha", b"alpha", "baseline", b"baseline", "budget", b"budget", "code", b"code", "dataset", b"dataset", "direction", b"direction", "display_name", b"display_name", "limits", b"limits", "margin", b"margin", "measuring", b"measuring", "metric", b"metric", "namespace", b"namespace", "notify", b"notify", "patience", b"patience", "priority", b"priority", "protocol", b"protocol", "refit", b"refit", "resources", b"resources", "robustness", b"robustness", "searches", b"searches", "seed", b"seed", "split", b"split", "task", b"task", "tuning", b"tuning", "worth", b"worth"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___JobSpec: _TypeAlias = JobSpec  # noqa: Y015
+
+@_typing.final
+class NotifySpec(_message.Message):
+    """Who is told that the job has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WEBHOOK_FIELD_NUMBER: _builtins.int
+    webhook: _builtins.str
+    """An https or http address that is sent a POST; empty for none."""
+    def __init__(
+        self,
+        *,
+        webhook: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["webhook", b"webhook"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NotifySpec: _TypeAlias = NotifySpec  # noqa: Y015
 
 @_typing.final
 class CodeSpec(_message.Message):

@@ -60,6 +60,31 @@ JOB_STATE_FAILED: JobState.ValueType  # 9
 JOB_STATE_CANCELLED: JobState.ValueType  # 10
 Global___JobState: _TypeAlias = JobState  # noqa: Y015
 
+class _Role:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ROLE_UNSPECIFIED: _Role.ValueType  # 0
+    ROLE_VIEWER: _Role.ValueType  # 1
+    """Reads."""
+    ROLE_SUBMITTER: _Role.ValueType  # 2
+    """Also submits, and acts on jobs."""
+    ROLE_OPERATOR: _Role.ValueType  # 3
+    """Also deletes jobs, makes tokens, reads the audit log."""
+
+class Role(_Role, metaclass=_RoleEnumTypeWrapper): ...
+
+ROLE_UNSPECIFIED: Role.ValueType  # 0
+ROLE_VIEWER: Role.ValueType  # 1
+"""Reads."""
+ROLE_SUBMITTER: Role.ValueType  # 2
+"""Also submits, and acts on jobs."""
+ROLE_OPERATOR: Role.ValueType  # 3
+"""Also deletes jobs, makes tokens, reads the audit log."""
+Global___Role: _TypeAlias = Role  # noqa: Y015
+
 @_typing.final
 class Job(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
@@ -78,6 +103,8 @@ class Job(_message.Message):
     QUEUE_POSITION_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
     DATASET_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    SLOTS_HELD_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """"namespaces/{namespace}/jobs/{job}"."""
     state: Global___JobState.ValueType
@@ -92,6 +119,10 @@ class Job(_message.Message):
     queue_position: _builtins.int
     """Place in the queue, from 1; 0 when not queued."""
     owner: _builtins.str
+    share: _builtins.int
+    """Output only. Slots that the scheduler grants it now; absent before it did."""
+    slots_held: _builtins.int
+    """Output only. Slots that its runner last said it holds."""
     @_builtins.property
     def spec(self) -> _spec_pb2.JobSpec: ...
     @_builtins.property
@@ -123,14 +154,21 @@ class Job(_message.Message):
         queue_position: _builtins.int = ...,
         owner: _builtins.str = ...,
         dataset: _record_pb2.DatasetFacts | None = ...,
+        share: _builtins.int | None = ...,
+        slots_held: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_dataset", b"_dataset", "create_time", b"create_time", "dataset", b"dataset", "end_time", b"end_time", "spec", b"spec", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_dataset", b"_dataset", "_share", b"_share", "create_time", b"create_time", "dataset", b"dataset", "end_time", b"end_time", "share", b"share", "spec", b"spec", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dataset", b"_dataset", "attempt", b"attempt", "billed_device_seconds", b"billed_device_seconds", "create_time", b"create_time", "dataset", b"dataset", "end_time", b"end_time", "last_sequence", b"last_sequence", "name", b"name", "owner", b"owner", "queue_position", b"queue_position", "searches", b"searches", "spec", b"spec", "start_time", b"start_time", "state", b"state", "state_reason", b"state_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dataset", b"_dataset", "_share", b"_share", "attempt", b"attempt", "billed_device_seconds", b"billed_device_seconds", "create_time", b"create_time", "dataset", b"dataset", "end_time", b"end_time", "last_sequence", b"last_sequence", "name", b"name", "owner", b"owner", "queue_position", b"queue_position", "searches", b"searches", "share", b"share", "slots_held", b"slots_held", "spec", b"spec", "start_time", b"start_time", "state", b"state", "state_reason", b"state_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__dataset: _TypeAlias = _typing.Literal["dataset"]  # noqa: Y015
     _WhichOneofArgType__dataset: _TypeAlias = _typing.Literal["_dataset", b"_dataset"]  # noqa: Y015
+    _WhichOneofReturnType__share: _TypeAlias = _typing.Literal["share"]  # noqa: Y015
+    _WhichOneofArgType__share: _TypeAlias = _typing.Literal["_share", b"_share"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__dataset) -> _WhichOneofReturnType__dataset | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__share) -> _WhichOneofReturnType__share | None: ...
 
 Global___Job: _TypeAlias = Job  # noqa: Y015
 
@@ -285,6 +323,137 @@ class CancelJobRequest(_message.Message):
 Global___CancelJobRequest: _TypeAlias = CancelJobRequest  # noqa: Y015
 
 @_typing.final
+class PauseJobRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PauseJobRequest: _TypeAlias = PauseJobRequest  # noqa: Y015
+
+@_typing.final
+class ResumeJobRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumeJobRequest: _TypeAlias = ResumeJobRequest  # noqa: Y015
+
+@_typing.final
+class StopJobRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StopJobRequest: _TypeAlias = StopJobRequest  # noqa: Y015
+
+@_typing.final
+class ExtendJobRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    MAX_REPLICATES_FIELD_NUMBER: _builtins.int
+    LEVELS_FIELD_NUMBER: _builtins.int
+    MORE_DEVICE_HOURS_FIELD_NUMBER: _builtins.int
+    MORE_WALL_CLOCK_HOURS_FIELD_NUMBER: _builtins.int
+    MORE_TRIALS_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    request_id: _builtins.str
+    """A UUID made by the client, the same for every retry."""
+    max_replicates: _builtins.int
+    """The most replicates of a level from now on; 0 leaves it."""
+    more_device_hours: _builtins.float
+    """What may be spent in addition to what was allowed; 0 leaves it."""
+    more_wall_clock_hours: _builtins.float
+    more_trials: _builtins.int
+    """Candidates that each search may try in addition; 0 leaves it."""
+    validate_only: _builtins.bool
+    """Judge the request without doing anything."""
+    @_builtins.property
+    def levels(self) -> _containers.RepeatedCompositeFieldContainer[Global___MoreLevels]:
+        """Levels that are declared in addition."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        max_replicates: _builtins.int = ...,
+        levels: _abc.Iterable[Global___MoreLevels] | None = ...,
+        more_device_hours: _builtins.float = ...,
+        more_wall_clock_hours: _builtins.float = ...,
+        more_trials: _builtins.int = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["levels", b"levels", "max_replicates", b"max_replicates", "more_device_hours", b"more_device_hours", "more_trials", b"more_trials", "more_wall_clock_hours", b"more_wall_clock_hours", "name", b"name", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExtendJobRequest: _TypeAlias = ExtendJobRequest  # noqa: Y015
+
+@_typing.final
+class MoreLevels(_message.Message):
+    """Levels for one search, or for every search on that axis."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEARCH_FIELD_NUMBER: _builtins.int
+    LEVELS_FIELD_NUMBER: _builtins.int
+    search: _builtins.str
+    """A search's key, or an axis's name."""
+    @_builtins.property
+    def levels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    def __init__(
+        self,
+        *,
+        search: _builtins.str = ...,
+        levels: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["levels", b"levels", "search", b"search"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MoreLevels: _TypeAlias = MoreLevels  # noqa: Y015
+
+@_typing.final
 class DeleteJobRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -373,6 +542,9 @@ class Event(_message.Message):
     MEASUREMENT_RECORDED_FIELD_NUMBER: _builtins.int
     PACKET_ATTEMPTED_FIELD_NUMBER: _builtins.int
     RUNNER_STARTED_FIELD_NUMBER: _builtins.int
+    RUNNER_ENDED_FIELD_NUMBER: _builtins.int
+    JOB_EXTENDED_FIELD_NUMBER: _builtins.int
+    SHARE_CHANGED_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """1, 2, ... per job, without gaps."""
     @_builtins.property
@@ -389,6 +561,12 @@ class Event(_message.Message):
     def packet_attempted(self) -> _record_pb2.PacketAttempt: ...
     @_builtins.property
     def runner_started(self) -> Global___RunnerStarted: ...
+    @_builtins.property
+    def runner_ended(self) -> Global___RunnerEnded: ...
+    @_builtins.property
+    def job_extended(self) -> Global___JobExtended: ...
+    @_builtins.property
+    def share_changed(self) -> Global___ShareChanged: ...
     def __init__(
         self,
         *,
@@ -400,12 +578,15 @@ class Event(_message.Message):
         measurement_recorded: _record_pb2.Measurement | None = ...,
         packet_attempted: _record_pb2.PacketAttempt | None = ...,
         runner_started: Global___RunnerStarted | None = ...,
+        runner_ended: Global___RunnerEnded | None = ...,
+        job_extended: Global___JobExtended | None = ...,
+        share_changed: Global___ShareChanged | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["job_state_changed", b"job_state_changed", "measurement_recorded", b"measurement_recorded", "packet_attempted", b"packet_attempted", "plan_step_committed", b"plan_step_committed", "runner_started", b"runner_started", "search_state_changed", b"search_state_changed", "time", b"time", "what", b"what"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["job_extended", b"job_extended", "job_state_changed", b"job_state_changed", "measurement_recorded", b"measurement_recorded", "packet_attempted", b"packet_attempted", "plan_step_committed", b"plan_step_committed", "runner_ended", b"runner_ended", "runner_started", b"runner_started", "search_state_changed", b"search_state_changed", "share_changed", b"share_changed", "time", b"time", "what", b"what"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_state_changed", b"job_state_changed", "measurement_recorded", b"measurement_recorded", "packet_attempted", b"packet_attempted", "plan_step_committed", b"plan_step_committed", "runner_started", b"runner_started", "search_state_changed", b"search_state_changed", "sequence", b"sequence", "time", b"time", "what", b"what"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job_extended", b"job_extended", "job_state_changed", b"job_state_changed", "measurement_recorded", b"measurement_recorded", "packet_attempted", b"packet_attempted", "plan_step_committed", b"plan_step_committed", "runner_ended", b"runner_ended", "runner_started", b"runner_started", "search_state_changed", b"search_state_changed", "sequence", b"sequence", "share_changed", b"share_changed", "time", b"time", "what", b"what"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["job_state_changed", "search_state_changed", "plan_step_committed", "measurement_recorded", "packet_attempted", "runner_started"]  # noqa: Y015
+    _WhichOneofReturnType_what: _TypeAlias = _typing.Literal["job_state_changed", "search_state_changed", "plan_step_committed", "measurement_recorded", "packet_attempted", "runner_started", "runner_ended", "job_extended", "share_changed"]  # noqa: Y015
     _WhichOneofArgType_what: _TypeAlias = _typing.Literal["what", b"what"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_what) -> _WhichOneofReturnType_what | None: ...
 
@@ -479,6 +660,92 @@ class RunnerStarted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RunnerStarted: _TypeAlias = RunnerStarted  # noqa: Y015
+
+@_typing.final
+class RunnerEnded(_message.Message):
+    """An attempt of the job's runner has ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    attempt: _builtins.int
+    outcome: _builtins.str
+    """In a word: "COMPLETED", "LOST", "EXPIRED", ..."""
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        attempt: _builtins.int = ...,
+        outcome: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "outcome", b"outcome", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunnerEnded: _TypeAlias = RunnerEnded  # noqa: Y015
+
+@_typing.final
+class JobExtended(_message.Message):
+    """The job was reopened with more. Its spec was what the last such event says, or
+    what was submitted.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEC_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    by: _builtins.str
+    """Who asked."""
+    @_builtins.property
+    def spec(self) -> _spec_pb2.JobSpec: ...
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What changed, in sentences."""
+
+    def __init__(
+        self,
+        *,
+        spec: _spec_pb2.JobSpec | None = ...,
+        by: _builtins.str = ...,
+        changes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "changes", b"changes", "spec", b"spec"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JobExtended: _TypeAlias = JobExtended  # noqa: Y015
+
+@_typing.final
+class ShareChanged(_message.Message):
+    """The scheduler granted the job another share."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SLOTS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    slots: _builtins.int
+    reason: _builtins.str
+    def __init__(
+        self,
+        *,
+        slots: _builtins.int = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "slots", b"slots"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ShareChanged: _TypeAlias = ShareChanged  # noqa: Y015
 
 @_typing.final
 class Trial(_message.Message):
@@ -1150,3 +1417,534 @@ class DownloadBlobResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DownloadBlobResponse: _TypeAlias = DownloadBlobResponse  # noqa: Y015
+
+@_typing.final
+class GetQueueRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """"namespaces/{namespace}", or "namespaces/-" for all."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetQueueRequest: _TypeAlias = GetQueueRequest  # noqa: Y015
+
+@_typing.final
+class Queue(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    CAPACITY_FIELD_NUMBER: _builtins.int
+    RESERVED_FIELD_NUMBER: _builtins.int
+    RESERVED_IDLE_SHARE_FIELD_NUMBER: _builtins.int
+    LEADER_FIELD_NUMBER: _builtins.int
+    LEADER_SINCE_FIELD_NUMBER: _builtins.int
+    capacity: _builtins.float
+    """Slots' worth of devices, or cores where there are none, that the cluster has."""
+    reserved: _builtins.float
+    """What of it reservations keep idle now, and did in the last hour, as a share of it."""
+    reserved_idle_share: _builtins.float
+    leader: _builtins.str
+    """Who schedules, and since when; empty where nobody does."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueueEntry]:
+        """Those that run first, then those that wait, in the order in which they would start."""
+
+    @_builtins.property
+    def leader_since(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___QueueEntry] | None = ...,
+        capacity: _builtins.float = ...,
+        reserved: _builtins.float = ...,
+        reserved_idle_share: _builtins.float = ...,
+        leader: _builtins.str = ...,
+        leader_since: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["leader_since", b"leader_since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "entries", b"entries", "leader", b"leader", "leader_since", b"leader_since", "reserved", b"reserved", "reserved_idle_share", b"reserved_idle_share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Queue: _TypeAlias = Queue  # noqa: Y015
+
+@_typing.final
+class QueueEntry(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    SLOTS_HELD_FIELD_NUMBER: _builtins.int
+    PACKETS_WAITING_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    job: _builtins.str
+    """The job's name."""
+    display_name: _builtins.str
+    owner: _builtins.str
+    state: Global___JobState.ValueType
+    priority: _builtins.int
+    position: _builtins.int
+    """Place from 1; 0 where it runs."""
+    reason: _builtins.str
+    """Why it waits, or why its share is what it is, in a sentence."""
+    share: _builtins.int
+    slots_held: _builtins.int
+    packets_waiting: _builtins.int
+    """Packets of it that wait for a slot."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        job: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        owner: _builtins.str = ...,
+        state: Global___JobState.ValueType = ...,
+        priority: _builtins.int = ...,
+        position: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        share: _builtins.int = ...,
+        slots_held: _builtins.int = ...,
+        packets_waiting: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "job", b"job", "owner", b"owner", "packets_waiting", b"packets_waiting", "position", b"position", "priority", b"priority", "reason", b"reason", "share", b"share", "slots_held", b"slots_held", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QueueEntry: _TypeAlias = QueueEntry  # noqa: Y015
+
+@_typing.final
+class Namespace(_message.Message):
+    """Whose jobs they are, and what those may take."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    MAX_RUNNING_JOBS_FIELD_NUMBER: _builtins.int
+    MAX_SLOTS_FIELD_NUMBER: _builtins.int
+    MAX_DEVICE_HOURS_FIELD_NUMBER: _builtins.int
+    RUNNING_JOBS_FIELD_NUMBER: _builtins.int
+    SLOTS_HELD_FIELD_NUMBER: _builtins.int
+    DEVICE_HOURS_FIELD_NUMBER: _builtins.int
+    MAX_JOBS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"namespaces/{namespace}"."""
+    weight: _builtins.float
+    """Its share beside others that want more than there is; 1 unless set."""
+    max_running_jobs: _builtins.int
+    """Absent is no quota."""
+    max_slots: _builtins.int
+    max_device_hours: _builtins.float
+    """Device-hours that its jobs may spend in 30 days."""
+    running_jobs: _builtins.int
+    """Output only."""
+    slots_held: _builtins.int
+    device_hours: _builtins.float
+    max_jobs: _builtins.int
+    """Jobs that may exist at once, ended ones too."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        weight: _builtins.float = ...,
+        max_running_jobs: _builtins.int | None = ...,
+        max_slots: _builtins.int | None = ...,
+        max_device_hours: _builtins.float | None = ...,
+        running_jobs: _builtins.int = ...,
+        slots_held: _builtins.int = ...,
+        device_hours: _builtins.float = ...,
+        max_jobs: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_device_hours", b"_max_device_hours", "_max_jobs", b"_max_jobs", "_max_running_jobs", b"_max_running_jobs", "_max_slots", b"_max_slots", "max_device_hours", b"max_device_hours", "max_jobs", b"max_jobs", "max_running_jobs", b"max_running_jobs", "max_slots", b"max_slots"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_device_hours", b"_max_device_hours", "_max_jobs", b"_max_jobs", "_max_running_jobs", b"_max_running_jobs", "_max_slots", b"_max_slots", "device_hours", b"device_hours", "max_device_hours", b"max_device_hours", "max_jobs", b"max_jobs", "max_running_jobs", b"max_running_jobs", "max_slots", b"max_slots", "name", b"name", "running_jobs", b"running_jobs", "slots_held", b"slots_held", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_device_hours: _TypeAlias = _typing.Literal["max_device_hours"]  # noqa: Y015
+    _WhichOneofArgType__max_device_hours: _TypeAlias = _typing.Literal["_max_device_hours", b"_max_device_hours"]  # noqa: Y015
+    _WhichOneofReturnType__max_jobs: _TypeAlias = _typing.Literal["max_jobs"]  # noqa: Y015
+    _WhichOneofArgType__max_jobs: _TypeAlias = _typing.Literal["_max_jobs", b"_max_jobs"]  # noqa: Y015
+    _WhichOneofReturnType__max_running_jobs: _TypeAlias = _typing.Literal["max_running_jobs"]  # noqa: Y015
+    _WhichOneofArgType__max_running_jobs: _TypeAlias = _typing.Literal["_max_running_jobs", b"_max_running_jobs"]  # noqa: Y015
+    _WhichOneofReturnType__max_slots: _TypeAlias = _typing.Literal["max_slots"]  # noqa: Y015
+    _WhichOneofArgType__max_slots: _TypeAlias = _typing.Literal["_max_slots", b"_max_slots"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_device_hours) -> _WhichOneofReturnType__max_device_hours | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_jobs) -> _WhichOneofReturnType__max_jobs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_running_jobs) -> _WhichOneofReturnType__max_running_jobs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_slots) -> _WhichOneofReturnType__max_slots | None: ...
+
+Global___Namespace: _TypeAlias = Namespace  # noqa: Y015
+
+@_typing.final
+class ListNamespacesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    page_token: _builtins.str
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNamespacesRequest: _TypeAlias = ListNamespacesRequest  # noqa: Y015
+
+@_typing.final
+class ListNamespacesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    @_builtins.property
+    def namespaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___Namespace]: ...
+    def __init__(
+        self,
+        *,
+        namespaces: _abc.Iterable[Global___Namespace] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["namespaces", b"namespaces", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNamespacesResponse: _TypeAlias = ListNamespacesResponse  # noqa: Y015
+
+@_typing.final
+class UpdateNamespaceRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def namespace(self) -> Global___Namespace:
+        """Its weight and quotas become these, all of them."""
+
+    def __init__(
+        self,
+        *,
+        namespace: Global___Namespace | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["namespace", b"namespace"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["namespace", b"namespace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateNamespaceRequest: _TypeAlias = UpdateNamespaceRequest  # noqa: Y015
+
+@_typing.final
+class Grant(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    ROLE_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    """"namespaces/{namespace}", or "namespaces/-" for all."""
+    role: Global___Role.ValueType
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+        role: Global___Role.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["namespace", b"namespace", "role", b"role"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Grant: _TypeAlias = Grant  # noqa: Y015
+
+@_typing.final
+class Token(_message.Message):
+    """What proves who asks. The secret itself isn't kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    GRANTS_FIELD_NUMBER: _builtins.int
+    CREATED_BY_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    REVOKE_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """"tokens/{token}"."""
+    subject: _builtins.str
+    """Whose it is, as audit log and jobs name them."""
+    created_by: _builtins.str
+    @_builtins.property
+    def grants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Grant]: ...
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Absent where it never expires."""
+
+    @_builtins.property
+    def revoke_time(self) -> _timestamp_pb2.Timestamp:
+        """Absent where it wasn't revoked."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        subject: _builtins.str = ...,
+        grants: _abc.Iterable[Global___Grant] | None = ...,
+        created_by: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        revoke_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "expire_time", b"expire_time", "revoke_time", b"revoke_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "created_by", b"created_by", "expire_time", b"expire_time", "grants", b"grants", "name", b"name", "revoke_time", b"revoke_time", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Token: _TypeAlias = Token  # noqa: Y015
+
+@_typing.final
+class CreateTokenRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    GRANTS_FIELD_NUMBER: _builtins.int
+    LIFETIME_SECONDS_FIELD_NUMBER: _builtins.int
+    subject: _builtins.str
+    lifetime_seconds: _builtins.float
+    """Seconds that it serves; 0 is for ever."""
+    @_builtins.property
+    def grants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Grant]: ...
+    def __init__(
+        self,
+        *,
+        subject: _builtins.str = ...,
+        grants: _abc.Iterable[Global___Grant] | None = ...,
+        lifetime_seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["grants", b"grants", "lifetime_seconds", b"lifetime_seconds", "subject", b"subject"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateTokenRequest: _TypeAlias = CreateTokenRequest  # noqa: Y015
+
+@_typing.final
+class CreateTokenResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    SECRET_FIELD_NUMBER: _builtins.int
+    secret: _builtins.str
+    @_builtins.property
+    def token(self) -> Global___Token: ...
+    def __init__(
+        self,
+        *,
+        token: Global___Token | None = ...,
+        secret: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["token", b"token"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["secret", b"secret", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateTokenResponse: _TypeAlias = CreateTokenResponse  # noqa: Y015
+
+@_typing.final
+class ListTokensRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    page_token: _builtins.str
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTokensRequest: _TypeAlias = ListTokensRequest  # noqa: Y015
+
+@_typing.final
+class ListTokensResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKENS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    @_builtins.property
+    def tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___Token]: ...
+    def __init__(
+        self,
+        *,
+        tokens: _abc.Iterable[Global___Token] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "tokens", b"tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTokensResponse: _TypeAlias = ListTokensResponse  # noqa: Y015
+
+@_typing.final
+class RevokeTokenRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeTokenRequest: _TypeAlias = RevokeTokenRequest  # noqa: Y015
+
+@_typing.final
+class AuditEntry(_message.Message):
+    """One call that changed something, or was refused."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TIME_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    TOKEN_FIELD_NUMBER: _builtins.int
+    METHOD_FIELD_NUMBER: _builtins.int
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PEER_FIELD_NUMBER: _builtins.int
+    subject: _builtins.str
+    token: _builtins.str
+    """The token that was shown; empty for the coordinator's own."""
+    method: _builtins.str
+    """The call, such as "CreateJob"."""
+    resource: _builtins.str
+    """What it was about, such as a job's name."""
+    status: _builtins.str
+    """The gRPC status, "OK" where it was done."""
+    reason: _builtins.str
+    peer: _builtins.str
+    """The caller's address."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        subject: _builtins.str = ...,
+        token: _builtins.str = ...,
+        method: _builtins.str = ...,
+        resource: _builtins.str = ...,
+        status: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        peer: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["method", b"method", "peer", b"peer", "reason", b"reason", "resource", b"resource", "status", b"status", "subject", b"subject", "time", b"time", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AuditEntry: _TypeAlias = AuditEntry  # noqa: Y015
+
+@_typing.final
+class ListAuditEntriesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """"namespaces/{namespace}", or "namespaces/-" for all."""
+    page_size: _builtins.int
+    page_token: _builtins.str
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAuditEntriesRequest: _TypeAlias = ListAuditEntriesRequest  # noqa: Y015
+
+@_typing.final
+class ListAuditEntriesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___AuditEntry]: ...
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___AuditEntry] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAuditEntriesResponse: _TypeAlias = ListAuditEntriesResponse  # noqa: Y015

@@ -55,6 +55,26 @@ class TunerServiceStub:
                 request_serializer=tuner_dot_v1_dot_tuner__service__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=tuner_dot_v1_dot_tuner__service__pb2.Job.FromString,
                 _registered_method=True)
+        self.PauseJob = channel.unary_unary(
+                '/tuner.v1.TunerService/PauseJob',
+                request_serializer=tuner_dot_v1_dot_tuner__service__pb2.PauseJobRequest.SerializeToString,
+                response_deserializer=tuner_dot_v1_dot_tuner__service__pb2.Job.FromString,
+                _registered_method=True)
+        self.ResumeJob = channel.unary_unary(
+                '/tuner.v1.TunerService/ResumeJob',
+                request_serializer=tuner_dot_v1_dot_tuner__service__pb2.ResumeJobRequest.SerializeToString,
+                response_deserializer=tuner_dot_v1_dot_tuner__service__pb2.Job.FromString,
+                _registered_method=True)
+        self.StopJob = channel.unary_unary(
+                '/tuner.v1.TunerService/StopJob',
+                request_serializer=tuner_dot_v1_dot_tuner__service__pb2.StopJobRequest.SerializeToString,
+                response_deserializer=tuner_dot_v1_dot_tuner__service__pb2.Job.FromString,
+                _registered_method=True)
+        self.ExtendJob = channel.unary_unary(
+                '/tuner.v1.TunerService/ExtendJob',
+                request_serializer=tuner_dot_v1_dot_tuner__service__pb2.ExtendJobRequest.SerializeToString,
+                response_deserializer=tuner_dot_v1_dot_tuner__service__pb2.Job.FromString,
+                _registered_method=True)
         self.DeleteJob = channel.unary_unary(
                 '/tuner.v1.TunerService/DeleteJob',
                 request_serializer=tuner_dot_v1_dot_tuner__service__pb2.DeleteJobRequest.SerializeToString,
@@ -120,6 +140,41 @@ class TunerServiceStub:
                 request_serializer=tuner_dot_v1_dot_tuner__service__pb2.DownloadBlobRequest.SerializeToString,
                 response_deserializer=tuner_dot_v1_dot_tuner__service__pb2.DownloadBlobResponse.FromString,
                 _registered_method=True)
+        self.GetQueue = channel.unary_unary(
+                '/tuner.v1.TunerService/GetQueue',
+                request_serializer=tuner_dot_v1_dot_tuner__service__pb2.GetQueueRequest.SerializeToString,
+                response_deserializer=tuner_dot_v1_dot_tuner__service__pb2.Queue.FromString,
+                _registered_method=True)
+        self.ListNamespaces = channel.unary_unary(
+                '/tuner.v1.TunerService/ListNamespaces',
+                request_serializer=tuner_dot_v1_dot_tuner__service__pb2.ListNamespacesRequest.SerializeToString,
+                response_deserializer=tuner_dot_v1_dot_tuner__service__pb2.ListNamespacesResponse.FromString,
+                _registered_method=True)
+        self.UpdateNamespace = channel.unary_unary(
+                '/tuner.v1.TunerService/UpdateNamespace',
+                request_serializer=tuner_dot_v1_dot_tuner__service__pb2.UpdateNamespaceRequest.SerializeToString,
+                response_deserializer=tuner_dot_v1_dot_tuner__service__pb2.Namespace.FromString,
+                _registered_method=True)
+        self.CreateToken = channel.unary_unary(
+                '/tuner.v1.TunerService/CreateToken',
+                request_serializer=tuner_dot_v1_dot_tuner__service__pb2.CreateTokenRequest.SerializeToString,
+                response_deserializer=tuner_dot_v1_dot_tuner__service__pb2.CreateTokenResponse.FromString,
+                _registered_method=True)
+        self.ListTokens = channel.unary_unary(
+                '/tuner.v1.TunerService/ListTokens',
+                request_serializer=tuner_dot_v1_dot_tuner__service__pb2.ListTokensRequest.SerializeToString,
+                response_deserializer=tuner_dot_v1_dot_tuner__service__pb2.ListTokensResponse.FromString,
+                _registered_method=True)
+        self.RevokeToken = channel.unary_unary(
+                '/tuner.v1.TunerService/RevokeToken',
+                request_serializer=tuner_dot_v1_dot_tuner__service__pb2.RevokeTokenRequest.SerializeToString,
+                response_deserializer=tuner_dot_v1_dot_tuner__service__pb2.Token.FromString,
+                _registered_method=True)
+        self.ListAuditEntries = channel.unary_unary(
+                '/tuner.v1.TunerService/ListAuditEntries',
+                request_serializer=tuner_dot_v1_dot_tuner__service__pb2.ListAuditEntriesRequest.SerializeToString,
+                response_deserializer=tuner_dot_v1_dot_tuner__service__pb2.ListAuditEntriesResponse.FromString,
+                _registered_method=True)
 
 
 class TunerServiceServicer:
@@ -146,7 +201,36 @@ class TunerServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelJob(self, request, context):
-        """Stops the job within seconds; every finished measurement is kept.
+        """Stops the job within seconds; every finished measurement is kept. What has
+        ended stays as it is and is answered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PauseJob(self, request, context):
+        """Finishes what runs and frees the slots, until ResumeJob.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeJob(self, request, context):
+        """Goes on with a paused job, and with a failed or cancelled one on its record.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StopJob(self, request, context):
+        """Finishes what runs and concludes every search with what is known.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExtendJob(self, request, context):
+        """Reopens a concluded or paused job with more replicates, levels or budget, on its record.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -237,6 +321,54 @@ class TunerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetQueue(self, request, context):
+        """Every job that waits or runs: its place, its share and why.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListNamespaces(self, request, context):
+        """Lists the namespaces that have jobs, or weights and quotas of their own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateNamespace(self, request, context):
+        """Sets a namespace's weight and quotas. For operators of all namespaces.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateToken(self, request, context):
+        """Makes a token. Its secret is in this answer and nowhere else.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTokens(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeToken(self, request, context):
+        """Ends a token at once; one that has ended is answered as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAuditEntries(self, request, context):
+        """Who did what, newest first. For operators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TunerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -258,6 +390,26 @@ def add_TunerServiceServicer_to_server(servicer, server):
             'CancelJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelJob,
                     request_deserializer=tuner_dot_v1_dot_tuner__service__pb2.CancelJobRequest.FromString,
+                    response_serializer=tuner_dot_v1_dot_tuner__service__pb2.Job.SerializeToString,
+            ),
+            'PauseJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseJob,
+                    request_deserializer=tuner_dot_v1_dot_tuner__service__pb2.PauseJobRequest.FromString,
+                    response_serializer=tuner_dot_v1_dot_tuner__service__pb2.Job.SerializeToString,
+            ),
+            'ResumeJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeJob,
+                    request_deserializer=tuner_dot_v1_dot_tuner__service__pb2.ResumeJobRequest.FromString,
+                    response_serializer=tuner_dot_v1_dot_tuner__service__pb2.Job.SerializeToString,
+            ),
+            'StopJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.StopJob,
+                    request_deserializer=tuner_dot_v1_dot_tuner__service__pb2.StopJobRequest.FromString,
+                    response_serializer=tuner_dot_v1_dot_tuner__service__pb2.Job.SerializeToString,
+            ),
+            'ExtendJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExtendJob,
+                    request_deserializer=tuner_dot_v1_dot_tuner__service__pb2.ExtendJobRequest.FromString,
                     response_serializer=tuner_dot_v1_dot_tuner__service__pb2.Job.SerializeToString,
             ),
             'DeleteJob': grpc.unary_unary_rpc_method_handler(
@@ -324,6 +476,41 @@ def add_TunerServiceServicer_to_server(servicer, server):
                     servicer.DownloadBlob,
                     request_deserializer=tuner_dot_v1_dot_tuner__service__pb2.DownloadBlobRequest.FromString,
                     response_serializer=tuner_dot_v1_dot_tuner__service__pb2.DownloadBlobResponse.SerializeToString,
+            ),
+            'GetQueue': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQueue,
+                    request_deserializer=tuner_dot_v1_dot_tuner__service__pb2.GetQueueRequest.FromString,
+                    response_serializer=tuner_dot_v1_dot_tuner__service__pb2.Queue.SerializeToString,
+            ),
+            'ListNamespaces': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNamespaces,
+                    request_deserializer=tuner_dot_v1_dot_tuner__service__pb2.ListNamespacesRequest.FromString,
+                    response_serializer=tuner_dot_v1_dot_tuner__service__pb2.ListNamespacesResponse.SerializeToString,
+            ),
+            'UpdateNamespace': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateNamespace,
+                    request_deserializer=tuner_dot_v1_dot_tuner__service__pb2.UpdateNamespaceRequest.FromString,
+                    response_serializer=tuner_dot_v1_dot_tuner__service__pb2.Namespace.SerializeToString,
+            ),
+            'CreateToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateToken,
+                    request_deserializer=tuner_dot_v1_dot_tuner__service__pb2.CreateTokenRequest.FromString,
+                    response_serializer=tuner_dot_v1_dot_tuner__service__pb2.CreateTokenResponse.SerializeToString,
+            ),
+            'ListTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTokens,
+                    request_deserializer=tuner_dot_v1_dot_tuner__service__pb2.ListTokensRequest.FromString,
+                    response_serializer=tuner_dot_v1_dot_tuner__service__pb2.ListTokensResponse.SerializeToString,
+            ),
+            'RevokeToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeToken,
+                    request_deserializer=tuner_dot_v1_dot_tuner__service__pb2.RevokeTokenRequest.FromString,
+                    response_serializer=tuner_dot_v1_dot_tuner__service__pb2.Token.SerializeToString,
+            ),
+            'ListAuditEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditEntries,
+                    request_deserializer=tuner_dot_v1_dot_tuner__service__pb2.ListAuditEntriesRequest.FromString,
+                    response_serializer=tuner_dot_v1_dot_tuner__service__pb2.ListAuditEntriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -434,6 +621,114 @@ class TunerService:
             target,
             '/tuner.v1.TunerService/CancelJob',
             tuner_dot_v1_dot_tuner__service__pb2.CancelJobRequest.SerializeToString,
+            tuner_dot_v1_dot_tuner__service__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tuner.v1.TunerService/PauseJob',
+            tuner_dot_v1_dot_tuner__service__pb2.PauseJobRequest.SerializeToString,
+            tuner_dot_v1_dot_tuner__service__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tuner.v1.TunerService/ResumeJob',
+            tuner_dot_v1_dot_tuner__service__pb2.ResumeJobRequest.SerializeToString,
+            tuner_dot_v1_dot_tuner__service__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StopJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tuner.v1.TunerService/StopJob',
+            tuner_dot_v1_dot_tuner__service__pb2.StopJobRequest.SerializeToString,
+            tuner_dot_v1_dot_tuner__service__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExtendJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tuner.v1.TunerService/ExtendJob',
+            tuner_dot_v1_dot_tuner__service__pb2.ExtendJobRequest.SerializeToString,
             tuner_dot_v1_dot_tuner__service__pb2.Job.FromString,
             options,
             channel_credentials,
@@ -786,6 +1081,195 @@ class TunerService:
             '/tuner.v1.TunerService/DownloadBlob',
             tuner_dot_v1_dot_tuner__service__pb2.DownloadBlobRequest.SerializeToString,
             tuner_dot_v1_dot_tuner__service__pb2.DownloadBlobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQueue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tuner.v1.TunerService/GetQueue',
+            tuner_dot_v1_dot_tuner__service__pb2.GetQueueRequest.SerializeToString,
+            tuner_dot_v1_dot_tuner__service__pb2.Queue.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNamespaces(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tuner.v1.TunerService/ListNamespaces',
+            tuner_dot_v1_dot_tuner__service__pb2.ListNamespacesRequest.SerializeToString,
+            tuner_dot_v1_dot_tuner__service__pb2.ListNamespacesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateNamespace(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tuner.v1.TunerService/UpdateNamespace',
+            tuner_dot_v1_dot_tuner__service__pb2.UpdateNamespaceRequest.SerializeToString,
+            tuner_dot_v1_dot_tuner__service__pb2.Namespace.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tuner.v1.TunerService/CreateToken',
+            tuner_dot_v1_dot_tuner__service__pb2.CreateTokenRequest.SerializeToString,
+            tuner_dot_v1_dot_tuner__service__pb2.CreateTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tuner.v1.TunerService/ListTokens',
+            tuner_dot_v1_dot_tuner__service__pb2.ListTokensRequest.SerializeToString,
+            tuner_dot_v1_dot_tuner__service__pb2.ListTokensResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tuner.v1.TunerService/RevokeToken',
+            tuner_dot_v1_dot_tuner__service__pb2.RevokeTokenRequest.SerializeToString,
+            tuner_dot_v1_dot_tuner__service__pb2.Token.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tuner.v1.TunerService/ListAuditEntries',
+            tuner_dot_v1_dot_tuner__service__pb2.ListAuditEntriesRequest.SerializeToString,
+            tuner_dot_v1_dot_tuner__service__pb2.ListAuditEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,7 +38,17 @@ class TunerServiceStub:
     GetJob: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.GetJobRequest, _tuner_service_pb2.Job]
     ListJobs: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.ListJobsRequest, _tuner_service_pb2.ListJobsResponse]
     CancelJob: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.CancelJobRequest, _tuner_service_pb2.Job]
-    """Stops the job within seconds; every finished measurement is kept."""
+    """Stops the job within seconds; every finished measurement is kept. What has
+    ended stays as it is and is answered.
+    """
+    PauseJob: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.PauseJobRequest, _tuner_service_pb2.Job]
+    """Finishes what runs and frees the slots, until ResumeJob."""
+    ResumeJob: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.ResumeJobRequest, _tuner_service_pb2.Job]
+    """Goes on with a paused job, and with a failed or cancelled one on its record."""
+    StopJob: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.StopJobRequest, _tuner_service_pb2.Job]
+    """Finishes what runs and concludes every search with what is known."""
+    ExtendJob: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.ExtendJobRequest, _tuner_service_pb2.Job]
+    """Reopens a concluded or paused job with more replicates, levels or budget, on its record."""
     DeleteJob: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.DeleteJobRequest, _tuner_service_pb2.DeleteJobResponse]
     """Removes a job that has ended, with its record."""
     WatchJob: _grpc.UnaryStreamMultiCallable[_tuner_service_pb2.WatchJobRequest, _tuner_service_pb2.WatchJobResponse]
@@ -59,6 +69,19 @@ class TunerServiceStub:
     """Lists the files that the job has made."""
     DownloadBlob: _grpc.UnaryStreamMultiCallable[_tuner_service_pb2.DownloadBlobRequest, _tuner_service_pb2.DownloadBlobResponse]
     """Streams a file that the job has made."""
+    GetQueue: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.GetQueueRequest, _tuner_service_pb2.Queue]
+    """Every job that waits or runs: its place, its share and why."""
+    ListNamespaces: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.ListNamespacesRequest, _tuner_service_pb2.ListNamespacesResponse]
+    """Lists the namespaces that have jobs, or weights and quotas of their own."""
+    UpdateNamespace: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.UpdateNamespaceRequest, _tuner_service_pb2.Namespace]
+    """Sets a namespace's weight and quotas. For operators of all namespaces."""
+    CreateToken: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.CreateTokenRequest, _tuner_service_pb2.CreateTokenResponse]
+    """Makes a token. Its secret is in this answer and nowhere else."""
+    ListTokens: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.ListTokensRequest, _tuner_service_pb2.ListTokensResponse]
+    RevokeToken: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.RevokeTokenRequest, _tuner_service_pb2.Token]
+    """Ends a token at once; one that has ended is answered as it is."""
+    ListAuditEntries: _grpc.UnaryUnaryMultiCallable[_tuner_service_pb2.ListAuditEntriesRequest, _tuner_service_pb2.ListAuditEntriesResponse]
+    """Who did what, newest first. For operators."""
 
 @_typing.type_check_only
 class TunerServiceAsyncStub(TunerServiceStub):
@@ -70,7 +93,17 @@ class TunerServiceAsyncStub(TunerServiceStub):
     GetJob: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.GetJobRequest, _tuner_service_pb2.Job]  # type: ignore[assignment]
     ListJobs: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.ListJobsRequest, _tuner_service_pb2.ListJobsResponse]  # type: ignore[assignment]
     CancelJob: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.CancelJobRequest, _tuner_service_pb2.Job]  # type: ignore[assignment]
-    """Stops the job within seconds; every finished measurement is kept."""
+    """Stops the job within seconds; every finished measurement is kept. What has
+    ended stays as it is and is answered.
+    """
+    PauseJob: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.PauseJobRequest, _tuner_service_pb2.Job]  # type: ignore[assignment]
+    """Finishes what runs and frees the slots, until ResumeJob."""
+    ResumeJob: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.ResumeJobRequest, _tuner_service_pb2.Job]  # type: ignore[assignment]
+    """Goes on with a paused job, and with a failed or cancelled one on its record."""
+    StopJob: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.StopJobRequest, _tuner_service_pb2.Job]  # type: ignore[assignment]
+    """Finishes what runs and concludes every search with what is known."""
+    ExtendJob: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.ExtendJobRequest, _tuner_service_pb2.Job]  # type: ignore[assignment]
+    """Reopens a concluded or paused job with more replicates, levels or budget, on its record."""
     DeleteJob: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.DeleteJobRequest, _tuner_service_pb2.DeleteJobResponse]  # type: ignore[assignment]
     """Removes a job that has ended, with its record."""
     WatchJob: _aio.UnaryStreamMultiCallable[_tuner_service_pb2.WatchJobRequest, _tuner_service_pb2.WatchJobResponse]  # type: ignore[assignment]
@@ -91,6 +124,19 @@ class TunerServiceAsyncStub(TunerServiceStub):
     """Lists the files that the job has made."""
     DownloadBlob: _aio.UnaryStreamMultiCallable[_tuner_service_pb2.DownloadBlobRequest, _tuner_service_pb2.DownloadBlobResponse]  # type: ignore[assignment]
     """Streams a file that the job has made."""
+    GetQueue: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.GetQueueRequest, _tuner_service_pb2.Queue]  # type: ignore[assignment]
+    """Every job that waits or runs: its place, its share and why."""
+    ListNamespaces: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.ListNamespacesRequest, _tuner_service_pb2.ListNamespacesResponse]  # type: ignore[assignment]
+    """Lists the namespaces that have jobs, or weights and quotas of their own."""
+    UpdateNamespace: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.UpdateNamespaceRequest, _tuner_service_pb2.Namespace]  # type: ignore[assignment]
+    """Sets a namespace's weight and quotas. For operators of all namespaces."""
+    CreateToken: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.CreateTokenRequest, _tuner_service_pb2.CreateTokenResponse]  # type: ignore[assignment]
+    """Makes a token. Its secret is in this answer and nowhere else."""
+    ListTokens: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.ListTokensRequest, _tuner_service_pb2.ListTokensResponse]  # type: ignore[assignment]
+    RevokeToken: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.RevokeTokenRequest, _tuner_service_pb2.Token]  # type: ignore[assignment]
+    """Ends a token at once; one that has ended is answered as it is."""
+    ListAuditEntries: _aio.UnaryUnaryMultiCallable[_tuner_service_pb2.ListAuditEntriesRequest, _tuner_service_pb2.ListAuditEntriesResponse]  # type: ignore[assignment]
+    """Who did what, newest first. For operators."""
 
 class TunerServiceServicer(metaclass=_abc_1.ABCMeta):
     """Calls of people and their programs."""
@@ -123,7 +169,41 @@ class TunerServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tuner_service_pb2.CancelJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tuner_service_pb2.Job, _abc.Awaitable[_tuner_service_pb2.Job]]:
-        """Stops the job within seconds; every finished measurement is kept."""
+        """Stops the job within seconds; every finished measurement is kept. What has
+        ended stays as it is and is answered.
+        """
+
+    @_abc_1.abstractmethod
+    def PauseJob(
+        self,
+        request: _tuner_service_pb2.PauseJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tuner_service_pb2.Job, _abc.Awaitable[_tuner_service_pb2.Job]]:
+        """Finishes what runs and frees the slots, until ResumeJob."""
+
+    @_abc_1.abstractmethod
+    def ResumeJob(
+        self,
+        request: _tuner_service_pb2.ResumeJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tuner_service_pb2.Job, _abc.Awaitable[_tuner_service_pb2.Job]]:
+        """Goes on with a paused job, and with a failed or cancelled one on its record."""
+
+    @_abc_1.abstractmethod
+    def StopJob(
+        self,
+        request: _tuner_service_pb2.StopJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tuner_service_pb2.Job, _abc.Awaitable[_tuner_service_pb2.Job]]:
+        """Finishes what runs and concludes every search with what is known."""
+
+    @_abc_1.abstractmethod
+    def ExtendJob(
+        self,
+        request: _tuner_service_pb2.ExtendJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tuner_service_pb2.Job, _abc.Awaitable[_tuner_service_pb2.Job]]:
+        """Reopens a concluded or paused job with more replicates, levels or budget, on its record."""
 
     @_abc_1.abstractmethod
     def DeleteJob(
@@ -222,5 +302,60 @@ class TunerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_tuner_service_pb2.DownloadBlobResponse], _abc.AsyncIterator[_tuner_service_pb2.DownloadBlobResponse]]:
         """Streams a file that the job has made."""
+
+    @_abc_1.abstractmethod
+    def GetQueue(
+        self,
+        request: _tuner_service_pb2.GetQueueRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tuner_service_pb2.Queue, _abc.Awaitable[_tuner_service_pb2.Queue]]:
+        """Every job that waits or runs: its place, its share and why."""
+
+    @_abc_1.abstractmethod
+    def ListNamespaces(
+        self,
+        request: _tuner_service_pb2.ListNamespacesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tuner_service_pb2.ListNamespacesResponse, _abc.Awaitable[_tuner_service_pb2.ListNamespacesResponse]]:
+        """Lists the namespaces that have jobs, or weights and quotas of their own."""
+
+    @_abc_1.abstractmethod
+    def UpdateNamespace(
+        self,
+        request: _tuner_service_pb2.UpdateNamespaceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tuner_service_pb2.Namespace, _abc.Awaitable[_tuner_service_pb2.Namespace]]:
+        """Sets a namespace's weight and quotas. For operators of all namespaces."""
+
+    @_abc_1.abstractmethod
+    def CreateToken(
+        self,
+        request: _tuner_service_pb2.CreateTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tuner_service_pb2.CreateTokenResponse, _abc.Awaitable[_tuner_service_pb2.CreateTokenResponse]]:
+        """Makes a token. Its secret is in this answer and nowhere else."""
+
+    @_abc_1.abstractmethod
+    def ListTokens(
+        self,
+        request: _tuner_service_pb2.ListTokensRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tuner_service_pb2.ListTokensResponse, _abc.Awaitable[_tuner_service_pb2.ListTokensResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def RevokeToken(
+        self,
+        request: _tuner_service_pb2.RevokeTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tuner_service_pb2.Token, _abc.Awaitable[_tuner_service_pb2.Token]]:
+        """Ends a token at once; one that has ended is answered as it is."""
+
+    @_abc_1.abstractmethod
+    def ListAuditEntries(
+        self,
+        request: _tuner_service_pb2.ListAuditEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tuner_service_pb2.ListAuditEntriesResponse, _abc.Awaitable[_tuner_service_pb2.ListAuditEntriesResponse]]:
+        """Who did what, newest first. For operators."""
 
 def add_TunerServiceServicer_to_server(servicer: TunerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -7,13 +7,16 @@ from tuner.jobs import (
     ClusterStatus,
     DatasetFacts,
     Event,
+    JobExtended,
     JobState,
     JobStateChanged,
     JobStatus,
     Node,
+    RunnerEnded,
     RunnerStarted,
     SearchStateChanged,
     SearchStatus,
+    ShareChanged,
     Trial,
     UnknownEvent,
     What,
@@ -93,6 +96,8 @@ def job_to_wire(job: JobStatus) -> pb.Job:
         queue_position=job.queue_position,
         owner=job.owner,
         dataset=None if job.dataset is None else facts_to_wire(job.dataset),
+        share=job.share,
+        slots_held=job.slots_held,
     )
 
 
@@ -117,6 +122,8 @@ def job_from_wire(message: pb.Job) -> JobStatus:
         queue_position=message.queue_position,
         owner=message.owner,
         dataset=facts_from_wire(message.dataset) if message.HasField("dataset") else None,
+        share=message.share if message.HasField("share") else None,
+        slots_held=message.slots_held,
     )
 
 
@@ -151,6 +158,16 @@ def what_to_wire(what: What) -> pb.Event:
         case RunnerStarted():
             runner = pb.RunnerStarted(attempt=what.attempt, submission_id=what.submission_id)
             return pb.Event(runner_started=runner)
+        case RunnerEnded():
+            ended = pb.RunnerEnded(attempt=what.attempt, outcome=what.outcome, reason=what.reason)
+            return pb.Event(runner_ended=ended)
+        case JobExtended():
+            extended = pb.JobExtended(
+                spec=spec_to_wire(what.spec), by=what.by, changes=what.changes
+            )
+            return pb.Event(job_extended=extended)
+        case ShareChanged():
+            return pb.Event(share_changed=pb.ShareChanged(slots=what.slots, reason=what.reason))
         case PlanStep():
             return pb.Event(plan_step_committed=step_to_wire(what))
         case Measurement():
@@ -172,6 +189,15 @@ def what_from_wire(message: pb.Event) -> What | UnknownEvent:
         case "runner_started":
             runner = message.runner_started
             return RunnerStarted(runner.attempt, runner.submission_id)
+        case "runner_ended":
+            ended = message.runner_ended
+            return RunnerEnded(ended.attempt, ended.outcome, ended.reason)
+        case "job_extended":
+            extended = message.job_extended
+            changes = tuple(extended.changes)
+            return JobExtended(spec_from_wire(extended.spec), extended.by, changes)
+        case "share_changed":
+            return ShareChanged(message.share_changed.slots, message.share_changed.reason)
         case "plan_step_committed":
             return step_from_wire(message.plan_step_committed)
         case "measurement_recorded":

@@ -101,6 +101,8 @@ def spec_to_wire(spec: JobSpec) -> pb.JobSpec:
         task=spec.task,
         code=None if spec.code is None else _code_to_wire(spec.code),
         refit=None if spec.refit is None else _refit_to_wire(spec.refit),
+        priority=spec.priority,
+        notify=pb.NotifySpec(webhook=spec.notify.webhook or ""),
     )
 
 
@@ -148,6 +150,8 @@ def spec_from_wire(message: pb.JobSpec) -> JobSpec:
         "limits": _set_fields(message.limits),
         "budget": _set_fields(message.budget),
         "resources": _set_fields(message.resources),
+        "priority": message.priority,
+        "notify": _set_fields(message.notify),
     }
     if message.HasField("worth"):
         data["worth"] = _set_fields(message.worth)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from services.coordinator.admission import AdmissionPolicy
+from services.coordinator.api.caller import who
 from services.coordinator.api.interceptor import Context
 from services.coordinator.api.portions import portions
 from services.coordinator.core import Core
@@ -22,7 +23,6 @@ from tuner.errors import Status, TunerError, Violation, invalid
 from tuner.jobs import JobState, JobStateChanged, JobStatus, SearchStatus
 from tuner.spec import JobSpec
 from tuner.v1 import tuner_service_pb2 as pb
-from tuner.wire.caller import user_from_wire
 from tuner.wire.jobs import event_to_wire, job_to_wire
 from tuner.wire.names import JobName, check_id, parse_parent
 from tuner.wire.pages import make_token, page_size, read_token
@@ -47,9 +47,7 @@ class JobCalls:
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.Job:
         """Answers CreateJob."""
-        job = await asyncio.to_thread(
-            self._create, request, user_from_wire(context.invocation_metadata())
-        )
+        job = await asyncio.to_thread(self._create, request, who(context))
         if not request.validate_only:
             self._core.hints.ring(JobName.parse(job.name), state=True)
         return job
@@ -149,7 +147,7 @@ class JobCalls:
                 state, expect = JobState.CANCELLING, _RUNNING
             else:
                 return job_to_wire(row.status())
-            reason = f"cancelled by {user_from_wire(context.invocation_metadata())}"
+            reason = f"cancelled by {who(context)}"
             try:
                 row = await asyncio.to_thread(
                     self._core.store.set_job_state, name, state, reason, expect

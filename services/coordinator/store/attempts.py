@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,7 +12,7 @@ from services.coordinator.store import tables as t
 from services.coordinator.store.errors import StaleError, WrongStateError
 from services.coordinator.store.log import Clock, LockedJob, append, job_id, lock_job
 from services.coordinator.store.rows import AttemptRow
-from tuner.jobs import RunnerStarted
+from tuner.jobs import RunnerEnded, RunnerStarted
 from tuner.wire.names import JobName
 
 SUPERSEDED = "SUPERSEDED"
@@ -26,6 +28,9 @@ def create(
         raise WrongStateError(f"{name} has ended ({job.state}), so it takes no new attempt")
     number = job.attempt + 1
     end_live(connection, job, SUPERSEDED, f"attempt {number} has taken its place")
+    last_sequence = connection.execute(
+        sa.select(t.jobs.c.last_sequence).where(t.jobs.c.id == job.id)
+    ).scalar_one()
     row = connection.execute(
         sa.insert(t.runner_attempts)
         .values(
@@ -37,6 +42,7 @@ def create(
             create_time=job.now,
             outcome="",
             reason="",
+            from_sequence=last_sequence,
         )
         .returning(*t.runner_attempts.c)
     ).one()
@@ -89,7 +95,14 @@ def enrol(
 
 
 def heartbeat(
-    connection: sa.Connection, name: JobName, attempt: int, epoch: int, clock: Clock
+    connection: sa.Connection,
+    name: JobName,
+    attempt: int,
+    epoch: int,
+    slots_busy: int,
+    packets_waiting: int,
+    held: Mapping[str, int],
+    clock: Clock,
 ) -> AttemptRow:
     """Does Store.heartbeat."""
     job = lock_job(connection, name, clock)
@@ -97,7 +110,12 @@ def heartbeat(
     row = connection.execute(
         sa.update(t.runner_attempts)
         .where(t.runner_attempts.c.epoch == epoch)
-        .values(heartbeat_time=job.now)
+        .values(
+            heartbeat_time=job.now,
+            slots_busy=slots_busy,
+            packets_waiting=packets_waiting,
+            held=json.dumps(dict(held)),
+        )
         .returning(*t.runner_attempts.c)
     ).one()
     return _attempt(name, row)
@@ -131,13 +149,16 @@ def check(connection: sa.Connection, job: LockedJob, attempt: int, epoch: int) -
 
 
 def end_live(connection: sa.Connection, job: LockedJob, outcome: str, reason: str) -> None:
-    """Ends the attempt that lives, if one does."""
+    """Ends the attempt that lives, if one does, with its event."""
     c = t.runner_attempts.c
-    connection.execute(
+    number = connection.execute(
         sa.update(t.runner_attempts)
         .where(c.job_id == job.id, c.end_time.is_(None))
         .values(end_time=job.now, outcome=outcome, reason=reason)
-    )
+        .returning(c.number)
+    ).scalar_one_or_none()
+    if number is not None:
+        append(connection, job, [RunnerEnded(number, outcome, reason)])
 
 
 def _live(connection: sa.Connection, job: int) -> sa.Row[Any] | None:
@@ -165,4 +186,8 @@ def _attempt(name: JobName, row: sa.Row[Any]) -> AttemptRow:
         end_time=row.end_time,
         outcome=row.outcome,
         reason=row.reason,
+        from_sequence=row.from_sequence,
+        slots_busy=row.slots_busy,
+        packets_waiting=row.packets_waiting,
+        held=json.loads(row.held),
     )

@@ -7,9 +7,14 @@ from 1 without gaps. Calls block; the server runs them in threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Protocol, Self
 
+from services.coordinator.store.access import Access
+from services.coordinator.store.accounts import Accounts
+from services.coordinator.store.fence import Fence
+from services.coordinator.store.leadership import Leadership
 from services.coordinator.store.rows import AttemptRow, JobRow, Recorded
 from tuner.jobs import Artifact, DatasetFacts, Event, JobState
 from tuner.record import Measurement, PacketAttempt, PlanStep
@@ -17,11 +22,16 @@ from tuner.spec import JobSpec
 from tuner.wire.names import JobName
 
 
-class Store(Protocol):
+class Store(Leadership, Access, Accounts, Protocol):
     """Jobs, their events, plan, measurements and attempts.
 
-    Every call may raise UnavailableError.
+    Every call may raise UnavailableError, and every one that writes DeposedError where
+    the store is fenced.
     """
+
+    def fenced(self, fence: Fence) -> Self:
+        """Returns the same store, whose writes are refused once the lease has another epoch."""
+        ...
 
     def close(self) -> None:
         """Releases the database."""
@@ -125,8 +135,29 @@ class Store(Protocol):
         """
         ...
 
-    def heartbeat(self, name: JobName, attempt: int, epoch: int) -> AttemptRow:
-        """Notes a sign of life. Raises NotFoundError, StaleError."""
+    def heartbeat(
+        self,
+        name: JobName,
+        attempt: int,
+        epoch: int,
+        slots_busy: int = 0,
+        packets_waiting: int = 0,
+        held: Mapping[str, int] = MappingProxyType({}),
+    ) -> AttemptRow:
+        """Notes a sign of life, and what the runner holds.
+
+        Args:
+            name: The job.
+            attempt: The runner's attempt.
+            epoch: Its epoch.
+            slots_busy: Slots that have a packet.
+            packets_waiting: Packets that have no slot.
+            held: Slots held, by node.
+
+        Raises:
+            NotFoundError: There is no such job.
+            StaleError: The attempt or epoch is superseded, or has ended.
+        """
         ...
 
     def end_attempt(

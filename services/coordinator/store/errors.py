@@ -17,6 +17,10 @@ class StaleError(StoreError):
     """The attempt or epoch that asks has been superseded or has ended."""
 
 
+class DeposedError(StoreError):
+    """The lease under which it was to be written has another holder by now."""
+
+
 class WrongStateError(StoreError):
     """The job's state doesn't allow it."""
 

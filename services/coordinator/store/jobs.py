@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -221,10 +222,24 @@ def _with_searches(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> li
         for search in connection.execute(query.order_by(c.job_id, c.position)):
             state = SearchState(search.state)
             found[search.job_id].append(SearchStatus(search.key, state, search.reason))
-    return [_job(row, found[row.id]) for row in rows]
+    held = _held(connection, [row.id for row in rows if not JobState(row.state).ended])
+    return [_job(row, found[row.id], held.get(row.id, 0)) for row in rows]
 
 
-def _job(row: sa.Row[Any], searches: Iterable[SearchStatus]) -> JobRow:
+def _held(connection: sa.Connection, keys: Sequence[int]) -> dict[int, int]:
+    """Returns the slots that live attempts of these jobs last said they hold."""
+    c = t.runner_attempts.c
+    found: dict[int, int] = {}
+    for start in range(0, len(keys), 500):
+        query = sa.select(c.job_id, c.held).where(
+            c.job_id.in_(keys[start : start + 500]), c.end_time.is_(None)
+        )
+        for row in connection.execute(query):
+            found[row.job_id] = sum(json.loads(row.held).values())
+    return found
+
+
+def _job(row: sa.Row[Any], searches: Iterable[SearchStatus], held: int) -> JobRow:
     return JobRow(
         name=JobName(row.namespace, row.job),
         spec=unpack_spec(row.spec),
@@ -239,4 +254,6 @@ def _job(row: sa.Row[Any], searches: Iterable[SearchStatus]) -> JobRow:
         billed_device_seconds=row.billed_device_seconds,
         searches=tuple(searches),
         dataset=None if row.dataset is None else unpack_facts(row.dataset),
+        share=row.share,
+        slots_held=held,
     )

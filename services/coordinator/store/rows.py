@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from tuner.jobs import DatasetFacts, JobState, JobStatus, SearchStatus
@@ -18,6 +19,8 @@ class JobRow:
         attempt: The last attempt's number; 0 before the first.
         billed_device_seconds: Sum over its packet attempts.
         dataset: What its data turned out to be; None before it was read.
+        share: Slots that the scheduler grants it; None before it did.
+        slots_held: Slots that its live attempt last said it holds.
     """
 
     name: JobName
@@ -33,6 +36,8 @@ class JobRow:
     billed_device_seconds: float
     searches: tuple[SearchStatus, ...]
     dataset: DatasetFacts | None = None
+    share: int | None = None
+    slots_held: int = 0
 
     def status(self, queue_position: int = 0) -> JobStatus:
         """Returns the job as it is told, with its place in the queue, 0 where it isn't queued."""
@@ -51,6 +56,8 @@ class JobRow:
             queue_position=queue_position,
             owner=self.owner,
             dataset=self.dataset,
+            share=self.share,
+            slots_held=self.slots_held,
         )
 
 
@@ -70,6 +77,10 @@ class AttemptRow:
         end_time: When it ended; None while it lives.
         outcome: How it ended, in a word; empty while it lives.
         reason: How it ended, in a sentence.
+        from_sequence: The job's last event when it was made.
+        slots_busy: Slots that had a packet at its last heartbeat.
+        packets_waiting: Packets that had no slot then.
+        held: Slots held then, by node.
     """
 
     job: JobName
@@ -83,6 +94,15 @@ class AttemptRow:
     end_time: datetime | None
     outcome: str
     reason: str
+    from_sequence: int = 0
+    slots_busy: int = 0
+    packets_waiting: int = 0
+    held: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def slots_held(self) -> int:
+        """Slots that it held at its last heartbeat."""
+        return sum(self.held.values())
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 
+import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from services.coordinator.store import artifacts, attempts, jobs, log, plan, results, surplus
+from services.coordinator.store.access import SqlAccess
+from services.coordinator.store.accounts import SqlAccounts
 from services.coordinator.store.base import Store
 from services.coordinator.store.database import Database
 from services.coordinator.store.errors import StaleError
+from services.coordinator.store.leadership import SqlLeadership
 from services.coordinator.store.log import Clock
 from services.coordinator.store.rows import AttemptRow, JobRow, Recorded
 from services.coordinator.store.schema import migrate
@@ -47,13 +52,8 @@ def open_store(url: str, clock: Clock = _now) -> SqlStore:
     return SqlStore(database, clock)
 
 
-class SqlStore(Store):
-    """`Store` over SQLite or PostgreSQL. Several threads may use one at once."""
-
-    def __init__(self, database: Database, clock: Clock = _now) -> None:
-        """Takes a database whose schema is this code's; see open_store."""
-        self._database = database
-        self._clock = clock
+class SqlStore(SqlLeadership, SqlAccess, SqlAccounts, Store):
+    """`Store` over SQLite or PostgreSQL; see open_store."""
 
     def close(self) -> None:
         """Releases the database."""
@@ -65,13 +65,15 @@ class SqlStore(Store):
         self, name: JobName, spec: JobSpec, owner: str, request_id: str
     ) -> tuple[JobRow, bool]:
         """Does Store.create_job. An empty request_id is never recognised again."""
+
+        def work(connection: sa.Connection) -> tuple[JobRow, bool]:
+            return jobs.create(connection, name, spec, owner, request_id, self._clock)
+
         try:
-            with self._database.write() as connection:
-                return jobs.create(connection, name, spec, owner, request_id, self._clock)
+            return self._written(work)
         except IntegrityError:
             # Another request took the name or the id between our look and our insert.
-            with self._database.write() as connection:
-                return jobs.create(connection, name, spec, owner, request_id, self._clock)
+            return self._written(work)
 
     def get_job(self, name: JobName) -> JobRow:
         """Does Store.get_job."""
@@ -98,20 +100,23 @@ class SqlStore(Store):
         self, name: JobName, state: JobState, reason: str, expect: Sequence[JobState]
     ) -> JobRow:
         """Does Store.set_job_state. A job that has ended stays so, whatever is expected."""
-        with self._database.write() as connection:
-            return jobs.set_state(connection, name, state, reason, expect, self._clock)
+        return self._written(
+            lambda connection: jobs.set_state(connection, name, state, reason, expect, self._clock)
+        )
 
     def delete_job(self, name: JobName) -> set[str]:
         """Does Store.delete_job."""
-        with self._database.write() as connection:
-            return jobs.delete(connection, name, self._clock)
+        return self._written(lambda connection: jobs.delete(connection, name, self._clock))
 
     # Attempts
 
     def create_attempt(self, name: JobName, submission_id: str, code_hash: str) -> AttemptRow:
         """Does Store.create_attempt."""
-        with self._database.write() as connection:
-            return attempts.create(connection, name, submission_id, code_hash, self._clock)
+        return self._written(
+            lambda connection: attempts.create(
+                connection, name, submission_id, code_hash, self._clock
+            )
+        )
 
     def live_attempt(self, name: JobName) -> AttemptRow | None:
         """Does Store.live_attempt."""
@@ -125,32 +130,48 @@ class SqlStore(Store):
 
     def enrol(self, name: JobName, code_hash: str, token_hash: str) -> AttemptRow:
         """Does Store.enrol; the exchange counts as a sign of life."""
-        with self._database.write() as connection:
-            row = attempts.enrol(connection, name, code_hash, token_hash, self._clock)
+        row = self._written(
+            lambda connection: attempts.enrol(connection, name, code_hash, token_hash, self._clock)
+        )
         if row is None:
             raise StaleError(
                 f"the enrolment code of {name} was used before; its attempt has been ended"
             )
         return row
 
-    def heartbeat(self, name: JobName, attempt: int, epoch: int) -> AttemptRow:
+    def heartbeat(
+        self,
+        name: JobName,
+        attempt: int,
+        epoch: int,
+        slots_busy: int = 0,
+        packets_waiting: int = 0,
+        held: Mapping[str, int] = MappingProxyType({}),
+    ) -> AttemptRow:
         """Does Store.heartbeat."""
-        with self._database.write() as connection:
-            return attempts.heartbeat(connection, name, attempt, epoch, self._clock)
+        return self._written(
+            lambda connection: attempts.heartbeat(
+                connection, name, attempt, epoch, slots_busy, packets_waiting, held, self._clock
+            )
+        )
 
     def end_attempt(
         self, name: JobName, attempt: int, epoch: int, outcome: str, reason: str
     ) -> None:
         """Does Store.end_attempt. The first end stands."""
-        with self._database.write() as connection:
-            attempts.end(connection, name, attempt, epoch, outcome, reason, self._clock)
+        self._written(
+            lambda connection: attempts.end(
+                connection, name, attempt, epoch, outcome, reason, self._clock
+            )
+        )
 
     # The record
 
     def commit_step(self, name: JobName, attempt: int, epoch: int, step: PlanStep) -> bool:
         """Does Store.commit_step."""
-        with self._database.write() as connection:
-            return plan.commit(connection, name, attempt, epoch, step, self._clock)
+        return self._written(
+            lambda connection: plan.commit(connection, name, attempt, epoch, step, self._clock)
+        )
 
     def record(
         self,
@@ -167,8 +188,8 @@ class SqlStore(Store):
             TunerError: INVALID_ARGUMENT where a bill is negative or not finite, or
                 predictions don't lie in a file of the job.
         """
-        with self._database.write() as connection:
-            return results.record(
+        return self._written(
+            lambda connection: results.record(
                 connection,
                 name,
                 attempt,
@@ -178,18 +199,23 @@ class SqlStore(Store):
                 surplus,
                 self._clock,
             )
+        )
 
     def describe_dataset(
         self, name: JobName, attempt: int, epoch: int, facts: DatasetFacts
     ) -> bool:
         """Does Store.describe_dataset."""
-        with self._database.write() as connection:
-            return jobs.describe(connection, name, attempt, epoch, facts, self._clock)
+        return self._written(
+            lambda connection: jobs.describe(connection, name, attempt, epoch, facts, self._clock)
+        )
 
     def attach(self, name: JobName, attempt: int, epoch: int, artifact: Artifact) -> None:
         """Does Store.attach."""
-        with self._database.write() as connection:
-            artifacts.attach(connection, name, attempt, epoch, artifact, self._clock)
+        self._written(
+            lambda connection: artifacts.attach(
+                connection, name, attempt, epoch, artifact, self._clock
+            )
+        )
 
     # Reading
 

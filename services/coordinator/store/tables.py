@@ -76,6 +76,12 @@ jobs = sa.Table(
     Column("billed_device_seconds", sa.Double, nullable=False),
     # What its data turned out to be; NULL before it was read.
     Column("dataset", LargeBinary),
+    # What was submitted, where the spec has been extended since.
+    Column("submitted", LargeBinary),
+    # Slots that the scheduler grants; NULL before it did.
+    Column("share", Integer),
+    # Whether somebody is still to be told of its end.
+    Column("to_notify", sa.Boolean, nullable=False, server_default=sa.false()),
     UniqueConstraint("namespace", "job"),
     UniqueConstraint("namespace", "request_id"),
     Index(None, "namespace", "id"),
@@ -113,6 +119,13 @@ runner_attempts = sa.Table(
     Column("end_time", UtcTime),
     Column("outcome", String, nullable=False),
     Column("reason", Sentence, nullable=False),
+    # The job's last event when it was made: what it recorded comes after it.
+    Column("from_sequence", sa.BigInteger, nullable=False, server_default="0"),
+    # What its runner said at its last heartbeat.
+    Column("slots_busy", Integer, nullable=False, server_default="0"),
+    Column("packets_waiting", Integer, nullable=False, server_default="0"),
+    # Slots held by node, as JSON.
+    Column("held", sa.Text, nullable=False, server_default="{}"),
     UniqueConstraint("job_id", "number"),
     Index(
         "uq_runner_attempts_live",
@@ -174,6 +187,10 @@ packet_attempts = sa.Table(
     Column("sequence", sa.BigInteger, nullable=False),
     Column("outcome", String, nullable=False),
     Column("billed_device_seconds", sa.Double, nullable=False),
+    # Where it was lost, and when that was recorded; NULL for every other outcome.
+    Column("lost_node", String),
+    Column("lost_time", UtcTime),
+    Index(None, "lost_time"),
     sqlite_with_rowid=False,
 )
 
@@ -198,4 +215,90 @@ artifacts = sa.Table(
     Column("create_time", UtcTime, nullable=False),
     Index(None, "sha256"),
     sqlite_with_rowid=False,
+)
+
+# Requests that changed a job, so that a retry is recognised (AIP-155).
+requests = sa.Table(
+    "requests",
+    metadata,
+    _job(),
+    Column("request_id", String, primary_key=True),
+    Column("digest", String, nullable=False),
+    Column("create_time", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# Who may act alone, such as the one coordinator that schedules. The epoch rises with every
+# new holder, and the beat whenever the holder says that it lives.
+leases = sa.Table(
+    "leases",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False),
+    Column("epoch", sa.BigInteger, nullable=False),
+    Column("beat", sa.BigInteger, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("expire_time", UtcTime, nullable=False),
+)
+
+# Namespaces whose weight or quotas were set. NULL is no quota.
+namespaces = sa.Table(
+    "namespaces",
+    metadata,
+    Column("namespace", String, primary_key=True),
+    Column("weight", sa.Double, nullable=False),
+    Column("max_running_jobs", Integer),
+    Column("max_slots", Integer),
+    Column("max_device_hours", sa.Double),
+    Column("max_jobs", Integer),
+)
+
+# Device-seconds that a namespace's jobs have held, by hour.
+usage = sa.Table(
+    "usage",
+    metadata,
+    Column("namespace", String, primary_key=True),
+    Column("hour", UtcTime, primary_key=True),
+    Column("device_seconds", sa.Double, nullable=False),
+    Index(None, "hour"),
+)
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("hash", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("create_time", UtcTime, nullable=False),
+    Column("expire_time", UtcTime),
+    Column("revoke_time", UtcTime),
+    UniqueConstraint("hash"),
+)
+
+# What a token may do; the namespace "-" is all of them.
+grants = sa.Table(
+    "grants",
+    metadata,
+    Column("token", String, ForeignKey("tokens.id", ondelete="CASCADE"), primary_key=True),
+    Column("namespace", String, primary_key=True),
+    Column("role", String, nullable=False),
+)
+
+# Who did what: appended to, never changed.
+audit = sa.Table(
+    "audit",
+    metadata,
+    Column("id", Big, primary_key=True),
+    Column("time", UtcTime, nullable=False),
+    Column("subject", Sentence, nullable=False),
+    Column("token", String, nullable=False),
+    Column("method", String, nullable=False),
+    Column("namespace", String, nullable=False),
+    Column("resource", Sentence, nullable=False),
+    Column("status", String, nullable=False),
+    Column("reason", Sentence, nullable=False),
+    Column("peer", String, nullable=False),
+    Index(None, "namespace", "id"),
+    sqlite_autoincrement=True,
 )

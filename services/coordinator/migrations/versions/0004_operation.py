@@ -1,0 +1,132 @@
+"""What several coordinators, shares, quotas, tokens and reopened jobs need to be kept."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+_BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+_TIME = sa.DateTime(timezone=True)
+_TABLES = ("audit", "grants", "tokens", "usage", "namespaces", "leases", "requests")
+
+
+def _columns() -> dict[str, tuple[sa.Column[Any], ...]]:
+    """Returns the new columns by table: new objects each time, for a table takes them."""
+    return {
+        "jobs": (
+            sa.Column("submitted", sa.LargeBinary),
+            sa.Column("share", sa.Integer),
+            sa.Column("to_notify", sa.Boolean, nullable=False, server_default=sa.false()),
+        ),
+        "runner_attempts": (
+            sa.Column("from_sequence", sa.BigInteger, nullable=False, server_default="0"),
+            sa.Column("slots_busy", sa.Integer, nullable=False, server_default="0"),
+            sa.Column("packets_waiting", sa.Integer, nullable=False, server_default="0"),
+            sa.Column("held", sa.Text, nullable=False, server_default="{}"),
+        ),
+        "packet_attempts": (
+            sa.Column("lost_node", sa.String),
+            sa.Column("lost_time", _TIME),
+        ),
+    }
+
+
+def upgrade() -> None:
+    """Adds the columns, with what is right of rows that are there, and the tables."""
+    for table, columns in _columns().items():
+        for column in columns:
+            op.add_column(table, column)
+    op.create_index("ix_packet_attempts_lost_time", "packet_attempts", ["lost_time"])
+    op.create_table(
+        "requests",
+        sa.Column("job_id", _BIG, nullable=False),
+        sa.Column("request_id", sa.String, nullable=False),
+        sa.Column("digest", sa.String, nullable=False),
+        sa.Column("create_time", _TIME, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["jobs.id"], name="fk_requests_job_id", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("job_id", "request_id", name="pk_requests"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "leases",
+        sa.Column("name", sa.String, nullable=False),
+        sa.Column("holder", sa.String, nullable=False),
+        sa.Column("epoch", sa.BigInteger, nullable=False),
+        sa.Column("beat", sa.BigInteger, nullable=False),
+        sa.Column("since", _TIME, nullable=False),
+        sa.Column("expire_time", _TIME, nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_leases"),
+    )
+    op.create_table(
+        "namespaces",
+        sa.Column("namespace", sa.String, nullable=False),
+        sa.Column("weight", sa.Double, nullable=False),
+        sa.Column("max_running_jobs", sa.Integer),
+        sa.Column("max_slots", sa.Integer),
+        sa.Column("max_device_hours", sa.Double),
+        sa.Column("max_jobs", sa.Integer),
+        sa.PrimaryKeyConstraint("namespace", name="pk_namespaces"),
+    )
+    op.create_table(
+        "usage",
+        sa.Column("namespace", sa.String, nullable=False),
+        sa.Column("hour", _TIME, nullable=False),
+        sa.Column("device_seconds", sa.Double, nullable=False),
+        sa.PrimaryKeyConstraint("namespace", "hour", name="pk_usage"),
+    )
+    op.create_index("ix_usage_hour", "usage", ["hour"])
+    op.create_table(
+        "tokens",
+        sa.Column("id", sa.String, nullable=False),
+        sa.Column("hash", sa.String, nullable=False),
+        sa.Column("subject", sa.String, nullable=False),
+        sa.Column("created_by", sa.String, nullable=False),
+        sa.Column("create_time", _TIME, nullable=False),
+        sa.Column("expire_time", _TIME),
+        sa.Column("revoke_time", _TIME),
+        sa.PrimaryKeyConstraint("id", name="pk_tokens"),
+        sa.UniqueConstraint("hash", name="uq_tokens_hash"),
+    )
+    op.create_table(
+        "grants",
+        sa.Column("token", sa.String, nullable=False),
+        sa.Column("namespace", sa.String, nullable=False),
+        sa.Column("role", sa.String, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["token"], ["tokens.id"], name="fk_grants_token", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("token", "namespace", name="pk_grants"),
+    )
+    op.create_table(
+        "audit",
+        sa.Column("id", _BIG, nullable=False),
+        sa.Column("time", _TIME, nullable=False),
+        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("token", sa.String, nullable=False),
+        sa.Column("method", sa.String, nullable=False),
+        sa.Column("namespace", sa.String, nullable=False),
+        sa.Column("resource", sa.Text, nullable=False),
+        sa.Column("status", sa.String, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("peer", sa.String, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_audit"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_audit_namespace_id", "audit", ["namespace", "id"])
+
+
+def downgrade() -> None:
+    """Drops them."""
+    for table in _TABLES:
+        op.drop_table(table)
+    op.drop_index("ix_packet_attempts_lost_time", "packet_attempts")
+    for table, columns in _columns().items():
+        for column in columns:
+            op.drop_column(table, column.name)
