@@ -1,29 +1,26 @@
-"""Calls about jobs: make, get, list, cancel, delete, watch."""
+"""Calls that make, get and list jobs."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import secrets
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from services.coordinator.admission import AdmissionPolicy
 from services.coordinator.api.caller import who
 from services.coordinator.api.interceptor import Context
-from services.coordinator.api.portions import portions
 from services.coordinator.core import Core
 from services.coordinator.datasets import check_dataset, check_models
-from services.coordinator.hints import wait
 from services.coordinator.own_code import check_code
-from services.coordinator.store.errors import AlreadyExistsError, NotFoundError, WrongStateError
+from services.coordinator.store.errors import AlreadyExistsError, NotFoundError
 from services.coordinator.store.rows import JobRow
 from tuner.curve import SearchState
 from tuner.errors import Status, TunerError, Violation, invalid
-from tuner.jobs import JobState, JobStateChanged, JobStatus, SearchStatus
+from tuner.jobs import JobState, JobStatus, SearchStatus
 from tuner.spec import JobSpec
 from tuner.v1 import tuner_service_pb2 as pb
-from tuner.wire.jobs import event_to_wire, job_to_wire
+from tuner.wire.jobs import job_to_wire
 from tuner.wire.names import JobName, check_id, parse_parent
 from tuner.wire.pages import make_token, page_size, read_token
 from tuner.wire.spec import spec_from_wire
@@ -134,79 +131,6 @@ class JobCalls:
             ],
             next_page_token=make_token(following, "jobs", request.parent) if following else "",
         )
-
-    async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.Job:
-        """Answers CancelJob."""
-        name = JobName.parse(request.name)
-        while True:
-            row = await asyncio.to_thread(self._core.store.get_job, name)
-            expect: tuple[JobState, ...]
-            if row.state in _BEFORE_RUNNING:
-                state, expect = JobState.CANCELLED, _BEFORE_RUNNING
-            elif row.state in _RUNNING:
-                state, expect = JobState.CANCELLING, _RUNNING
-            else:
-                return job_to_wire(row.status())
-            reason = f"cancelled by {who(context)}"
-            try:
-                row = await asyncio.to_thread(
-                    self._core.store.set_job_state, name, state, reason, expect
-                )
-            except WrongStateError:
-                # It went on meanwhile; look again.
-                continue
-            self._core.hints.ring(name, state=True)
-            return job_to_wire(row.status())
-
-    async def DeleteJob(
-        self, request: pb.DeleteJobRequest, context: Context
-    ) -> pb.DeleteJobResponse:
-        """Answers DeleteJob."""
-        name = JobName.parse(request.name)
-        files = await asyncio.to_thread(self._core.store.delete_job, name)
-        await asyncio.to_thread(self._core.artifacts.delete_logs, name)
-        await asyncio.to_thread(self._free, files)
-        self._core.hints.ring(name)
-        return pb.DeleteJobResponse()
-
-    def _free(self, files: set[str]) -> None:
-        """Removes what only a deleted job referenced."""
-        store = self._core.store
-        for digest in files - store.referenced(files):
-            self._core.artifacts.remove(digest, lambda: bool(store.referenced([digest])))  # noqa: B023 - asked at once
-
-    async def WatchJob(
-        self, request: pb.WatchJobRequest, context: Context
-    ) -> AsyncIterator[pb.WatchJobResponse]:
-        """Answers WatchJob. No event is read before the last portion has gone out."""
-        name = JobName.parse(request.name)
-        store, hints = self._core.store, self._core.hints
-        after = request.after
-        job = await asyncio.to_thread(store.get_job, name)
-        if not 0 <= after <= job.last_sequence:
-            raise invalid(
-                "after",
-                f"{after} is no event of {name}, whose last is {job.last_sequence}; give the last "
-                "sequence number that you have seen, or 0",
-            )
-        ended = job.state.ended
-        with hints.listen(name, record=True) as news:
-            while True:
-                hints.check()
-                news.clear()
-                events = await asyncio.to_thread(store.events, name, after, EVENTS_A_MESSAGE)
-                for portion in portions(map(event_to_wire, events), EVENTS_A_MESSAGE):
-                    yield pb.WatchJobResponse(events=portion)
-                if events:
-                    after = events[-1].sequence
-                ended = ended or any(
-                    isinstance(e.what, JobStateChanged) and e.what.state.ended for e in events
-                )
-                if len(events) == EVENTS_A_MESSAGE:
-                    continue
-                if ended:
-                    return
-                await wait(news)
 
 
 def _judged(request: pb.CreateJobRequest, namespace: str) -> JobSpec:

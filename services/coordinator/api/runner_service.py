@@ -17,6 +17,7 @@ import structlog
 from services.coordinator.api.assignment import assignment
 from services.coordinator.api.attaching import attach, judged_facts
 from services.coordinator.api.blobs import hand_out
+from services.coordinator.api.heartbeat import heartbeat
 from services.coordinator.api.interceptor import Context
 from services.coordinator.api.judging import judged_attempts, judged_measurements, judged_step
 from services.coordinator.core import Core
@@ -25,7 +26,6 @@ from services.coordinator.secret import hashed, new_secret
 from services.coordinator.store.errors import AlreadyExistsError, StaleError, WrongStateError
 from services.coordinator.store.rows import JobRow
 from tuner.errors import Status, TunerError, invalid
-from tuner.jobs import JobState
 from tuner.v1 import runner_service_pb2 as pb
 from tuner.v1.runner_service_pb2_grpc import RunnerServiceServicer
 from tuner.wire.names import JobName
@@ -123,13 +123,7 @@ class RunnerService(RunnerServiceServicer):
         self, request: pb.HeartbeatRequest, context: Context
     ) -> pb.HeartbeatResponse:
         """Answers Heartbeat."""
-        name, attempt = JobName.parse(request.attempt.job), request.attempt
-        await asyncio.to_thread(self._store.heartbeat, name, attempt.attempt, attempt.epoch)
-        job = await asyncio.to_thread(self._store.get_job, name)
-        directive = pb.DIRECTIVE_CONTINUE
-        if job.state is JobState.CANCELLING:
-            directive = pb.DIRECTIVE_CANCEL
-        return pb.HeartbeatResponse(directive=directive, slots=job.spec.resources.slots or 0)
+        return await asyncio.to_thread(heartbeat, request, self._store)
 
     async def FinishAttempt(
         self, request: pb.FinishAttemptRequest, context: Context

@@ -10,7 +10,9 @@ from services.coordinator.api.blobs import take_in
 from services.coordinator.api.cluster import ClusterCalls
 from services.coordinator.api.interceptor import Context
 from services.coordinator.api.jobs import JobCalls
+from services.coordinator.api.lifecycle import LifecycleCalls
 from services.coordinator.api.records import RecordCalls
+from services.coordinator.api.watching import WatchCalls
 from services.coordinator.core import Core
 from services.coordinator.curves import Curves
 from services.coordinator.driver_logs import DriverLogs
@@ -18,7 +20,15 @@ from tuner.v1 import tuner_service_pb2 as pb
 from tuner.v1.tuner_service_pb2_grpc import TunerServiceServicer
 
 
-class TunerService(JobCalls, RecordCalls, ClusterCalls, ArtifactCalls, TunerServiceServicer):
+class TunerService(
+    JobCalls,
+    LifecycleCalls,
+    WatchCalls,
+    RecordCalls,
+    ClusterCalls,
+    ArtifactCalls,
+    TunerServiceServicer,
+):
     """Every call of TunerService, each answered by the part that it is about."""
 
     def __init__(
@@ -26,6 +36,8 @@ class TunerService(JobCalls, RecordCalls, ClusterCalls, ArtifactCalls, TunerServ
     ) -> None:
         """Takes the coordinator's parts."""
         JobCalls.__init__(self, core, policy)
+        LifecycleCalls.__init__(self, core)
+        WatchCalls.__init__(self, core)
         RecordCalls.__init__(self, core, curves)
         ClusterCalls.__init__(self, core, logs)
         ArtifactCalls.__init__(self, core)
