@@ -30,7 +30,7 @@ from services.coordinator.store.errors import (
 )
 from tuner.curve import SearchState
 from tuner.errors import TunerError
-from tuner.jobs import JobState, JobStateChanged, SearchStateChanged
+from tuner.jobs import JobState, JobStateChanged, RunnerEnded, SearchStateChanged
 from tuner.wire.names import JobName
 
 
@@ -194,13 +194,14 @@ def test_the_end_of_a_job_ends_its_attempt_and_its_open_searches(
     states = {search.key: (search.state, search.reason) for search in row.searches}
     assert states[TREES] == (SearchState.CONCLUDED, "16 trees are enough")
     new = [event.what for event in log_of(store, job.name)[before:]]
+    assert new[0] == RunnerEnded(job.attempt, state, "why")
     assert new[-1] == JobStateChanged(state, "why")
     if moved:
         assert states[DEPTH] == states[BASELINE] == (moved, "why")
-        assert new[:-1] == [SearchStateChanged(key, moved, "why") for key in (DEPTH, BASELINE)]
+        assert new[1:-1] == [SearchStateChanged(key, moved, "why") for key in (DEPTH, BASELINE)]
     else:
         assert states[DEPTH] == (SearchState.RUNNING, "")
-        assert len(new) == 1
+        assert len(new) == 2
     assert store.live_attempt(job.name) is None
     (attempt,) = store.attempts(job.name)
     assert (attempt.outcome, attempt.reason, attempt.end_time) == (state, "why", row.end_time)

@@ -39,7 +39,14 @@ from services.coordinator.store import SqlStore, open_store
 from services.coordinator.store.errors import AlreadyExistsError, StaleError, WrongStateError
 from services.coordinator.store.rows import Recorded
 from tuner.curve import SearchState
-from tuner.jobs import JobState, JobStateChanged, RunnerStarted, SearchStateChanged, What
+from tuner.jobs import (
+    JobState,
+    JobStateChanged,
+    RunnerEnded,
+    RunnerStarted,
+    SearchStateChanged,
+    What,
+)
 from tuner.record import Measurement, PacketAttempt, PacketOutcome, PlanStep
 
 OPEN = (SearchState.PENDING, SearchState.RUNNING)
@@ -52,7 +59,7 @@ searches = st.sampled_from([TREES, DEPTH])
 codes = st.sampled_from(["code 0", "code 1"])
 
 
-@dataclass
+@dataclass(eq=False)
 class ModelAttempt:
     epoch: int
     code: str
@@ -78,8 +85,10 @@ class Model:
         return next((a for a in self.attempts if not a.outcome), None)
 
     def end_live(self, outcome: str) -> None:
-        if self.live:
-            self.live.outcome = outcome
+        live = self.live
+        if live:
+            live.outcome = outcome
+            self.events.append(RunnerEnded(self.attempts.index(live) + 1, outcome))
 
     def move(self, search: str, state: SearchState, reason: str) -> None:
         self.searches[search] = state
@@ -103,11 +112,11 @@ class StoreMachine(RuleBasedStateMachine):
             self.store.set_job_state(self.name, state, "so", expect)
         if allowed:
             model.state = state
+            if state.ended:
+                model.end_live(state)
             for search, stands in model.searches.items():
                 if state in ENDS and stands in OPEN:
                     model.move(search, ENDS[state], "so")
-            if state.ended:
-                model.end_live(state)
             model.events.append(JobStateChanged(state, "so"))
 
     @rule(code=codes)
@@ -129,7 +138,7 @@ class StoreMachine(RuleBasedStateMachine):
                 self.model.events.append(RunnerStarted(number, f"s{number}"))
                 live.enrolled = True
             else:
-                live.outcome = "COMPROMISED"
+                self.model.end_live("COMPROMISED")
 
     @precondition(lambda self: self.model.attempts)
     @rule(data=st.data())
@@ -145,8 +154,8 @@ class StoreMachine(RuleBasedStateMachine):
         found = self.model.attempts[number - 1]
         with _raises(None if found.epoch == epoch else StaleError):
             self.store.end_attempt(self.name, number, epoch, outcome, "")
-        if found.epoch == epoch:
-            found.outcome = found.outcome or outcome
+        if found.epoch == epoch and not found.outcome:
+            self.model.end_live(outcome)
 
     @precondition(lambda self: self.model.attempts)
     @rule(
@@ -285,9 +294,11 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 def _comparable(what: What) -> What:
-    """Leaves out what only the store knows: times, and a conflict's place and words."""
+    """Leaves out what only the store knows: times, words, and a conflict's place."""
     if isinstance(what, Measurement):
         return replace(what, record_time=None)
+    if isinstance(what, RunnerEnded):
+        return replace(what, reason="")
     if isinstance(what, PacketAttempt) and what.outcome is PacketOutcome.CONFLICT:
         return replace(what, node="", device_type="", start_time=START, end_time=START, error="")
     return what
