@@ -1,14 +1,19 @@
-"""Tokens: made, hashed, kept in a file that only its owner reads."""
+"""Secrets: made, hashed, compared, and the root token in a file that only its owner reads."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from pathlib import Path
 
 TOKEN_VARIABLE = "TUNER_TOKEN"
+
+_ID_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_ID_LENGTH = 10
+_TOKEN = re.compile(rf"tnr_([a-z2-7]{{{_ID_LENGTH}}})_[A-Za-z0-9_-]{{43}}")
 
 
 def new_secret() -> str:
@@ -16,9 +21,24 @@ def new_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
+def new_token() -> tuple[str, str]:
+    """Returns a new token's id, which is no secret, and its secret: "tnr_ID_" and 256 bits."""
+    token_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
+    return token_id, f"tnr_{token_id}_{new_secret()}"
+
+
+def token_id(secret: str) -> str | None:
+    """Returns the id in a token's secret; None where it hasn't the form of one."""
+    match = _TOKEN.fullmatch(secret)
+    return None if match is None else match[1]
+
+
 def hashed(secret: str) -> str:
-    """Returns the SHA-256 that is stored in the secret's place."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    """Returns the SHA-256 that is stored in the secret's place.
+
+    A plain hash will do: what has 256 random bits can't be guessed, however fast the guesses.
+    """
+    return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
 
 
 def matches(secret: str, expected_hash: str) -> bool:
@@ -27,7 +47,7 @@ def matches(secret: str, expected_hash: str) -> bool:
 
 
 def client_token(path: Path) -> str:
-    """Returns the token that clients must show.
+    """Returns the root token, which may do everything.
 
     TUNER_TOKEN, where set, is it. Else it is read from the file, which is made
     with a random token, readable by its owner alone, where there is none.

@@ -16,6 +16,10 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from services.coordinator.access.audit import Audit
+from services.coordinator.access.guard import Guard
+from services.coordinator.access.limits import SERVER_OPTIONS, Streams
+from services.coordinator.access.tls import server_credentials
 from services.coordinator.admission import FirstComeFirstServed
 from services.coordinator.api.interceptor import Gate
 from services.coordinator.api.runner_service import RunnerService
@@ -84,26 +88,36 @@ class Coordinator:
         token = client_token(settings.token_path)
         store = await asyncio.to_thread(open_store, settings.store_url)
         ends.callback(store.close)
-        server = grpc.aio.server(interceptors=[Gate(store, hashed(token))], options=_OPTIONS)
+        guard = Guard(store, hashed(token))
+        audit = Audit(store)
+        ends.push_async_callback(audit.stop)
+        audit.start()
+        gate = Gate(guard, audit, Streams(settings.max_streams))
+        server = grpc.aio.server(
+            interceptors=[gate],
+            options=(*_OPTIONS, *SERVER_OPTIONS),
+            maximum_concurrent_rpcs=settings.max_calls,
+        )
         self.address = _bind(server, settings)
         gateway = self._make_gateway(settings, settings.advertise or self.address)
         ends.callback(gateway.close)
         artifacts = ArtifactStore(settings.artifacts_path)
         self.core = core = Core(settings, store, artifacts, gateway, Hints())
-        await self._serve(server, core)
+        await self._serve(server, core, guard)
         address_file = settings.state_dir / ADDRESS_FILE
         _write_address(address_file, self.address)
         ends.callback(address_file.unlink, missing_ok=True)
         log.info("coordinator serves", address=self.address, state=str(settings.state_dir))
 
-    async def _serve(self, server: grpc.aio.Server, core: Core) -> None:
+    async def _serve(self, server: grpc.aio.Server, core: Core, guard: Guard) -> None:
         logs = DriverLogs(core.store, core.artifacts, core.gateway, core.hints)
         policy = FirstComeFirstServed(core.settings.max_running_jobs)
         curves = Curves(core.store, core.artifacts)
         self._ends.callback(curves.close)
         scheduler = Scheduler(core, policy, logs)
         self._ends.push_async_callback(scheduler.stop, GRACE_SECONDS)
-        add_TunerServiceServicer_to_server(TunerService(core, policy, curves, logs), server)
+        service = TunerService(core, policy, curves, logs, guard)
+        add_TunerServiceServicer_to_server(service, server)
         add_RunnerServiceServicer_to_server(RunnerService(core), server)
         healths = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(healths, server)
@@ -127,8 +141,12 @@ class Coordinator:
 
 def _bind(server: grpc.aio.Server, settings: Settings) -> str:
     host, _, _ = settings.listen.rpartition(":")
+    credentials = server_credentials(settings)
     try:
-        port = server.add_insecure_port(settings.listen)
+        if credentials is None:
+            port = server.add_insecure_port(settings.listen)
+        else:
+            port = server.add_secure_port(settings.listen, credentials)
     except RuntimeError as error:
         raise TunerError(
             Status.FAILED_PRECONDITION,

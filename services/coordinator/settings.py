@@ -43,7 +43,17 @@ class Settings(BaseSettings):
         max_blob_bytes: Largest file that may be uploaded.
         insecure: Allows listening on other than this machine's own addresses,
             where tokens travel unencrypted.
-        token_file: Where the clients' token is; in the state folder where unset.
+        tls_cert: File of the certificate, with those between it and its authority, by which the
+            coordinator proves itself; plaintext where unset.
+        tls_key: File of its private key.
+        tls_ca: File of the authority that runners trust it by; that of the system where unset.
+        tls_client_ca: File of the authority of which clients and runners must show a
+            certificate (mutual TLS); none is asked for where unset.
+        tls_runner_cert: File, on the cluster's nodes, of the certificate that runners show then.
+        tls_runner_key: File, on the cluster's nodes, of its private key.
+        max_calls: Calls that are answered at once, those that watch among them; more are refused.
+        max_streams: Uploads, downloads and logs that one token may have open at once.
+        token_file: Where the root token is; in the state folder where unset.
         log_level: The least level that is logged.
     """
 
@@ -68,6 +78,14 @@ class Settings(BaseSettings):
     retry_backoff_seconds: float = Field(1.0, ge=0)
     max_blob_bytes: int = Field(4096 * MIB, ge=1)
     insecure: bool = False
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_ca: Path | None = None
+    tls_client_ca: Path | None = None
+    tls_runner_cert: Path | None = None
+    tls_runner_key: Path | None = None
+    max_calls: int = Field(4000, ge=10)
+    max_streams: int = Field(64, ge=1)
     token_file: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -89,7 +107,15 @@ class Settings(BaseSettings):
                 raise ValueError(f"{root} is a relative path; give an absolute one")
         return value
 
-    @field_validator("state_dir", "artifacts_dir", "token_file")
+    @field_validator(
+        "state_dir",
+        "artifacts_dir",
+        "token_file",
+        "tls_cert",
+        "tls_key",
+        "tls_ca",
+        "tls_client_ca",
+    )
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().absolute()
@@ -97,10 +123,12 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _check(self) -> Self:
         host = self.listen_host
-        if not self.insecure and not _is_loopback(host):
+        self._check_tls()
+        if not self.insecure and self.tls_cert is None and not _is_loopback(host):
             raise ValueError(
                 f"listen is {self.listen!r}, which others can reach, and tokens would travel "
-                "unencrypted; listen on 127.0.0.1, or set TUNER_COORDINATOR_INSECURE=true"
+                "unencrypted; set TUNER_COORDINATOR_TLS_CERT and TUNER_COORDINATOR_TLS_KEY, listen "
+                "on 127.0.0.1, or set TUNER_COORDINATOR_INSECURE=true"
             )
         if self.heartbeat_seconds * 2 > self.lease_seconds:
             raise ValueError(
@@ -108,6 +136,19 @@ class Settings(BaseSettings):
                 f"lease_seconds, {self.lease_seconds:g}; one lost call would cost the lease"
             )
         return self
+
+    def _check_tls(self) -> None:
+        for one, other in (("tls_cert", "tls_key"), ("tls_runner_cert", "tls_runner_key")):
+            if (getattr(self, one) is None) != (getattr(self, other) is None):
+                raise ValueError(f"{one} and {other} go together; set both, or neither")
+        for name in ("tls_ca", "tls_client_ca", "tls_runner_cert"):
+            if getattr(self, name) is not None and self.tls_cert is None:
+                raise ValueError(f"{name} is set, but not tls_cert; TLS begins with that")
+        if self.tls_client_ca is not None and self.tls_runner_cert is None:
+            raise ValueError(
+                "tls_client_ca is set, but not tls_runner_cert: runners need a certificate, too; "
+                "put one on the cluster's nodes and set its path there"
+            )
 
     @property
     def listen_host(self) -> str:

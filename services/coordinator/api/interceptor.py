@@ -1,18 +1,30 @@
-"""What every call goes through: the token, and errors as statuses."""
+"""What every call goes through: who calls and whether they may, deadlines, errors, the audit."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from typing import Any
 
 import grpc
 import structlog
 
-from services.coordinator.secret import TOKEN_VARIABLE, matches
-from services.coordinator.store.base import Store
+from services.coordinator.access.audit import Audit
+from services.coordinator.access.caller import NOBODY, Caller, calling
+from services.coordinator.access.guard import Guard
+from services.coordinator.access.limits import IDLE_SECONDS, UNARY_SECONDS, Streams
+from services.coordinator.access.rules import (
+    CLIENT_SERVICE,
+    RULES,
+    RUNNER_SERVICE,
+    Rule,
+    Scope,
+    about,
+    authorise,
+    namespace_of,
+)
 from services.coordinator.store.errors import (
     AlreadyExistsError,
     DataChangedError,
@@ -22,20 +34,16 @@ from services.coordinator.store.errors import (
     UnavailableError,
     WrongStateError,
 )
-from services.coordinator.store.rows import AttemptRow
+from tuner.access import AuditEntry
 from tuner.errors import Status, TunerError, invalid
-from tuner.wire.caller import token_from_wire
 from tuner.wire.errors import abort
-from tuner.wire.names import JobName
 
 log = structlog.get_logger(__name__)
 
-CLIENT_PREFIX = "/tuner.v1.TunerService/"
-RUNNER_PREFIX = "/tuner.v1.RunnerService/"
-ENROL = f"{RUNNER_PREFIX}Enrol"
-
 Context = grpc.aio.ServicerContext[Any, Any]
-_Check = Callable[[Any, Context], Awaitable[None]]
+
+_OURS = (f"/{CLIENT_SERVICE}/", f"/{RUNNER_SERVICE}/")
+_REFUSALS = (Status.UNAUTHENTICATED, Status.PERMISSION_DENIED)
 
 _MEANING: tuple[tuple[type[StoreError], Status, str], ...] = (
     (NotFoundError, Status.NOT_FOUND, "JOB_NOT_FOUND"),
@@ -55,22 +63,17 @@ def from_store(error: StoreError) -> TunerError | None:
     return None
 
 
-MAX_ENROLLED = 1000
-"""Attempts whose tokens are remembered, so that a call of theirs needs no look-up."""
-
-
 class Gate(grpc.aio.ServerInterceptor):
-    """Checks tokens and turns errors into statuses, for our services.
+    """Lets through who may, and turns errors into statuses, for our services.
 
-    Health and reflection are open. TunerService wants the clients' token,
-    RunnerService the attempt's, but for Enrol, whose code is its own proof.
+    Health and reflection are open.
     """
 
-    def __init__(self, store: Store, client_token_hash: str) -> None:
-        """Takes where attempts' hashes are, and the hash of the clients' token."""
-        self._store = store
-        self._client = client_token_hash
-        self._enrolled: dict[tuple[JobName, int, int], str] = {}
+    def __init__(self, guard: Guard, audit: Audit, streams: Streams) -> None:
+        """Takes what knows tokens, the audit log, and the count of streams."""
+        self._guard = guard
+        self._audit = audit
+        self._streams = streams
 
     async def intercept_service(
         self,
@@ -80,129 +83,230 @@ class Gate(grpc.aio.ServerInterceptor):
         """Wraps the handlers of our services."""
         handler = await continuation(handler_call_details)
         method = str(handler_call_details.method)
-        check: _Check
-        if method == ENROL:
-            check = _open
-        elif method.startswith(CLIENT_PREFIX):
-            check = self._check_client
-        elif method.startswith(RUNNER_PREFIX):
-            check = self._check_runner
-        else:
+        if handler is None or not method.startswith(_OURS):
             return handler
-        return None if handler is None else _wrapped(handler, method, check)
+        return self._wrapped(handler, method)
 
-    async def _check_client(self, request: Any, context: Context) -> None:
-        if not matches(token_from_wire(context.invocation_metadata()), self._client):
-            raise TunerError(
-                Status.UNAUTHENTICATED,
-                "BAD_TOKEN",
-                f"the call shows no valid token; set {TOKEN_VARIABLE} to the coordinator's, "
-                "which stands in the file `token` of its state folder",
-            )
+    def _wrapped(self, handler: Any, method: str) -> Any:
+        """Returns the handler behind the gate."""
+        make: Any
+        behaviour: Any
+        if handler.response_streaming:
 
-    async def _check_runner(self, request: Any, context: Context) -> None:
-        """Passes who shows the token of the attempt that the request names.
+            async def run_stream(request: Any, context: Context) -> AsyncIterator[Any]:
+                passage = self._passage(method, context)
+                try:
+                    await passage.admit(request)
+                    with passage.counted():
+                        async with aclosing(handler.unary_stream(request, context)) as answers:
+                            async for answer in answers:
+                                # What a token may see ends with the token.
+                                await passage.still(request)
+                                yield answer
+                except Exception as error:  # noqa: BLE001 - the last place that can answer
+                    await passage.fail(error)
 
-        Whether that attempt still lives is for the call itself to judge, in
-        its own transaction.
+            make, behaviour = grpc.unary_stream_rpc_method_handler, run_stream
+        elif handler.request_streaming:
+
+            async def run_upload(requests: AsyncIterator[Any], context: Context) -> Any:
+                passage = self._passage(method, context)
+                try:
+                    async with aclosing(_paced(requests)) as paced:
+                        first = await passage.first(paced)
+                        await passage.admit(first)
+                        with passage.counted():
+                            async with aclosing(passage.checked(first, paced)) as passed:
+                                return passage.end(await handler.stream_unary(passed, context))
+                except asyncio.CancelledError:
+                    passage.left()
+                    raise
+                except Exception as error:  # noqa: BLE001 - the last place that can answer
+                    return await passage.fail(error)
+
+            make, behaviour = grpc.stream_unary_rpc_method_handler, run_upload
+        else:
+
+            async def run(request: Any, context: Context) -> Any:
+                passage = self._passage(method, context)
+                try:
+                    async with _within(UNARY_SECONDS, "the call took longer than"):
+                        await passage.admit(request)
+                        return passage.end(await handler.unary_unary(request, context))
+                except asyncio.CancelledError:
+                    passage.left()
+                    raise
+                except Exception as error:  # noqa: BLE001 - the last place that can answer
+                    return await passage.fail(error)
+
+            make, behaviour = grpc.unary_unary_rpc_method_handler, run
+        return make(
+            behaviour,
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+    def _passage(self, method: str, context: Context) -> Passage:
+        return Passage(method, context, self._guard, self._audit, self._streams)
+
+
+class Passage:
+    """One call on its way through the gate."""
+
+    def __init__(
+        self, method: str, context: Context, guard: Guard, audit: Audit, streams: Streams
+    ) -> None:
+        """Takes the call and what the gate knows."""
+        self._method = method
+        self._context = context
+        self._guard = guard
+        self._audit = audit
+        self._streams = streams
+        self._rule: Rule | None = RULES.get(method)
+        self._caller = NOBODY
+        self._about = ""
+        self._admitted = False
+        self._dry = False
+
+    async def first(self, requests: AsyncIterator[Any]) -> Any:
+        """Returns the first message of an upload, which says who sends it.
+
+        Raises:
+            TunerError: UNAUTHENTICATED or INVALID_ARGUMENT where none comes.
         """
-        name = JobName.parse(request.attempt.job, "attempt.job")
-        token = token_from_wire(context.invocation_metadata())
-        named = (name, request.attempt.attempt, request.attempt.epoch)
-        if matches(token, self._enrolled.get(named, "")):
-            return
-        for attempt in await asyncio.to_thread(self._store.attempts, name):
-            if _is(attempt, request.attempt) and matches(token, attempt.token_hash):
-                # An attempt's token never changes, and its epoch is never used again.
-                self._enrolled[named] = attempt.token_hash
-                while len(self._enrolled) > MAX_ENROLLED:
-                    del self._enrolled[next(iter(self._enrolled))]
-                return
-        raise TunerError(
-            Status.UNAUTHENTICATED,
-            "BAD_TOKEN",
-            "the call doesn't show the token that Enrol answered to this attempt",
+        request = await anext(requests, None)
+        if request is None:
+            if self._rule is not None and self._rule.scope is not Scope.ATTEMPT:
+                await self.identify(None)
+            raise invalid("header", "is missing; it must be the first message")
+        return request
+
+    async def admit(self, request: Any) -> None:
+        """Passes who may make the call, and notes them as its caller.
+
+        Raises:
+            TunerError: They may not, or the request doesn't tell what it is about.
+            NotFoundError: They may not even know whether there is such a job.
+        """
+        rule = self._rule
+        if rule is None:
+            raise TunerError(
+                Status.PERMISSION_DENIED, "NO_RULE", "nobody may make this call: no rule is set"
+            )
+        self._about = about(rule, request)
+        await self.identify(request)
+        self._authorise(request)
+        self._admitted = True
+        self._dry = bool(getattr(request, "validate_only", False))
+        calling.set(self._caller)
+        if self._logged:
+            await self._audit.room()
+
+    async def identify(self, request: Any) -> None:
+        """Finds out who calls. Raises TunerError, UNAUTHENTICATED."""
+        self._caller = await self._shown(request)
+
+    async def still(self, request: Any) -> None:
+        """Passes who may still make the call: tokens end. Raises as `admit` does."""
+        shown = await self._shown(request)
+        if shown != self._caller:
+            self._caller = shown
+            self._authorise(request)
+
+    async def checked(self, first: Any, following: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+        """Yields the messages of an upload while the caller may make it."""
+        yield first
+        async for request in following:
+            await self.still(first)
+            yield request
+
+    def counted(self) -> Any:
+        """Counts a stream while the returned context is open, where it counts."""
+        if self._rule is not None and self._rule.counted:
+            return self._streams.one(self._caller.token)
+        return nullcontext()
+
+    def end(self, answer: Any) -> Any:
+        """Returns the answer, and notes what was done."""
+        if self._logged:
+            made = getattr(answer, "token", answer)
+            name = getattr(made, "name", "") or self._about
+            self._audit.done(self._entry("OK", "", name))
+        return answer
+
+    def left(self) -> None:
+        """Notes that the caller went away, whatever had been done by then."""
+        if self._logged and self._admitted:
+            self._audit.done(self._entry("CANCELLED", "the caller didn't wait", self._about))
+
+    async def fail(self, error: Exception) -> None:
+        """Ends the call with the error's status, and notes the refusal. Always raises."""
+        if isinstance(error, grpc.aio.AbortError):
+            raise error
+        if isinstance(error, StoreError):
+            error = from_store(error) or error
+        if not isinstance(error, TunerError):
+            incident = secrets.token_hex(4)
+            log.error("call failed", method=self._method, incident=incident, exc_info=error)
+            text = "something went wrong in the coordinator; its log tells more at incident"
+            error = TunerError(Status.INTERNAL, "INTERNAL", f"{text} {incident}")
+        log.debug(
+            "call refused", method=self._method, status=error.status.value, reason=error.reason
+        )
+        hidden = not self._admitted and error.status is Status.NOT_FOUND
+        if self._logged or hidden or error.status in _REFUSALS:
+            self._audit.refused(self._entry(error.status.value, error.message, self._about))
+        await abort(self._context, error)
+
+    @property
+    def _logged(self) -> bool:
+        return self._rule is not None and self._rule.audited and not self._dry
+
+    async def _shown(self, request: Any) -> Caller:
+        scope = None if self._rule is None else self._rule.scope
+        metadata = self._context.invocation_metadata()
+        if scope is Scope.CODE:
+            return NOBODY
+        if scope is Scope.ATTEMPT:
+            return await self._guard.runner(metadata, request.attempt)
+        return await self._guard.client(metadata)
+
+    def _authorise(self, request: Any) -> None:
+        if self._rule is not None and self._rule.scope not in (Scope.CODE, Scope.ATTEMPT):
+            authorise(self._rule, self._caller, request)
+
+    def _entry(self, status: str, reason: str, resource: str) -> AuditEntry:
+        return AuditEntry(
+            subject=self._caller.subject,
+            token=self._caller.token,
+            method=self._method.rpartition("/")[2],
+            namespace=namespace_of(resource),
+            resource=resource,
+            status=status,
+            reason=reason,
+            peer=self._context.peer(),
         )
 
 
-def _is(attempt: AttemptRow, named: Any) -> bool:
-    return (attempt.number, attempt.epoch) == (named.attempt, named.epoch)
+@asynccontextmanager
+async def _within(seconds: float, what: str) -> AsyncIterator[None]:
+    """Bounds a block by so many seconds; past them it is DEADLINE_EXCEEDED to the caller."""
+    try:
+        async with asyncio.timeout(seconds) as bound:
+            yield
+    except TimeoutError as error:
+        if not bound.expired():
+            raise
+        text = f"{what} {seconds:g} s, which is the most that it may"
+        raise TunerError(Status.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", text) from error
 
 
-async def _open(request: Any, context: Context) -> None:
-    """Lets everyone pass."""
-
-
-def _wrapped(handler: Any, method: str, check: _Check) -> Any:
-    """Returns the handler behind the check, its errors turned into statuses."""
-    make: Any
-    behaviour: Any
-    if handler.response_streaming:
-        stream = handler.unary_stream
-
-        async def run_stream(request: Any, context: Context) -> AsyncIterator[Any]:
-            try:
-                await check(request, context)
-                async with aclosing(stream(request, context)) as answers:
-                    async for answer in answers:
-                        yield answer
-            except Exception as error:  # noqa: BLE001 - the last place that can answer the caller
-                await _fail(context, method, error)
-
-        make, behaviour = grpc.unary_stream_rpc_method_handler, run_stream
-    elif handler.request_streaming:
-        take_in = handler.stream_unary
-
-        async def run_upload(requests: AsyncIterator[Any], context: Context) -> Any:
-            try:
-                async with aclosing(_checked(requests, context, check)) as passed:
-                    return await take_in(passed, context)
-            except Exception as error:  # noqa: BLE001 - the last place that can answer the caller
-                return await _fail(context, method, error)
-
-        make, behaviour = grpc.stream_unary_rpc_method_handler, run_upload
-    else:
-        call = handler.unary_unary
-
-        async def run(request: Any, context: Context) -> Any:
-            try:
-                await check(request, context)
-                return await call(request, context)
-            except Exception as error:  # noqa: BLE001 - the last place that can answer the caller
-                return await _fail(context, method, error)
-
-        make, behaviour = grpc.unary_unary_rpc_method_handler, run
-    return make(
-        behaviour,
-        request_deserializer=handler.request_deserializer,
-        response_serializer=handler.response_serializer,
-    )
-
-
-async def _checked(
-    requests: AsyncIterator[Any], context: Context, check: _Check
-) -> AsyncGenerator[Any, None]:
-    """Yields the requests once the first has passed: it names who sends them."""
-    first = True
-    async for request in requests:
-        if first:
-            await check(request, context)
-            first = False
+async def _paced(requests: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+    """Yields the requests, none of which may be waited for for long."""
+    stream = aiter(requests)
+    while True:
+        async with _within(IDLE_SECONDS, "the next message of the upload took longer than"):
+            request = await anext(stream, None)
+        if request is None:
+            return
         yield request
-    if first:
-        raise invalid("header", "is missing; it must be the first message")
-
-
-async def _fail(context: Context, method: str, error: Exception) -> None:
-    """Ends the call with the error's status. Always raises."""
-    if isinstance(error, grpc.aio.AbortError):
-        raise error
-    if isinstance(error, StoreError):
-        error = from_store(error) or error
-    if isinstance(error, TunerError):
-        log.debug("call refused", method=method, status=error.status.value, reason=error.reason)
-        await abort(context, error)
-    incident = secrets.token_hex(4)
-    log.error("call failed", method=method, incident=incident, exc_info=error)
-    text = f"something went wrong in the coordinator; its log tells more at incident {incident}"
-    await abort(context, TunerError(Status.INTERNAL, "INTERNAL", text))

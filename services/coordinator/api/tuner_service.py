@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from services.coordinator.access.guard import Guard
 from services.coordinator.admission import AdmissionPolicy
+from services.coordinator.api.access import AccessCalls
 from services.coordinator.api.artifacts import ArtifactCalls
 from services.coordinator.api.blobs import take_in
 from services.coordinator.api.cluster import ClusterCalls
@@ -27,12 +29,18 @@ class TunerService(
     RecordCalls,
     ClusterCalls,
     ArtifactCalls,
+    AccessCalls,
     TunerServiceServicer,
 ):
     """Every call of TunerService, each answered by the part that it is about."""
 
     def __init__(
-        self, core: Core, policy: AdmissionPolicy, curves: Curves, logs: DriverLogs
+        self,
+        core: Core,
+        policy: AdmissionPolicy,
+        curves: Curves,
+        logs: DriverLogs,
+        guard: Guard,
     ) -> None:
         """Takes the coordinator's parts."""
         JobCalls.__init__(self, core, policy)
@@ -41,6 +49,7 @@ class TunerService(
         RecordCalls.__init__(self, core, curves)
         ClusterCalls.__init__(self, core, logs)
         ArtifactCalls.__init__(self, core)
+        AccessCalls.__init__(self, core, guard)
 
     async def UploadBlob(
         self, request_iterator: AsyncIterator[pb.UploadBlobRequest], context: Context
