@@ -3,30 +3,36 @@
 A writer on SQLite takes the write lock when it begins (BEGIN IMMEDIATE), so
 that two of them queue instead of deadlocking; on PostgreSQL a writer locks the
 row of its job first. A reader sees one snapshot on either.
+
+Writers share the wait for the disk: on SQLite by `grouping`, on PostgreSQL by
+the server's own group commit over as many connections.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 
+from services.coordinator.store import engines
 from services.coordinator.store.errors import UnavailableError
-from tuner.errors import invalid
+from services.coordinator.store.grouping import Group
 
-BUSY_SECONDS = 30.0
-"""How long a writer waits for another process's write lock on SQLite."""
+_Answer = TypeVar("_Answer")
 
-_URLS = "give sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+_READ_ONLY = "25006"
+"""PostgreSQL's code where it is a standby, or was told not to write."""
 
 
 class Database:
-    """A pool of connections; several threads may use it at once."""
+    """A pool of connections; several threads may use it at once.
+
+    One that was lost, with the server or on its way, is replaced when it is next asked for.
+    """
 
     def __init__(self, url: str) -> None:
         """Opens the pool; it connects when first used.
@@ -37,33 +43,39 @@ class Database:
         Raises:
             TunerError: INVALID_ARGUMENT where it is no such address.
         """
-        parsed = _parse(url)
+        self.url = engines.parsed(url)
         self._writer: contextlib.AbstractContextManager[Any]
+        self._readers: sa.Engine
         self._writers: sa.Engine
-        if parsed.get_backend_name() == "sqlite":
-            self._engine = _sqlite(parsed)
+        self._group: Group | None = None
+        if self.is_sqlite:
+            self._engine = engines.sqlite(self.url)
             # Threads of this process queue here: SQLite's own waiting polls, and starves some.
             self._writer = threading.Lock()
             self._readers = self._engine
             self._writers = self._engine.execution_options(writes=True)
+            self._group = Group(self.write, _translated)
         else:
-            self._engine = sa.create_engine(
-                parsed, pool_size=8, max_overflow=24, pool_pre_ping=True
-            )
+            self._engine = engines.postgresql(self.url)
             self._writer = contextlib.nullcontext()
             self._readers = self._engine.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
             self._writers = self._engine
 
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a file of this machine's."""
+        return self.url.get_backend_name() == "sqlite"
+
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """Opens a transaction that only reads, all of it from one snapshot.
 
         Raises:
-            UnavailableError: The database can't be reached.
+            UnavailableError: The database can't be reached, or fails.
         """
-        with _translated(), self._readers.begin() as connection:
+        with _translating(), self._readers.begin() as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -71,10 +83,25 @@ class Database:
         """Opens a transaction that writes; it is durable when the block has ended.
 
         Raises:
-            UnavailableError: The database can't be reached, or stays locked.
+            UnavailableError: The database can't be reached, stays locked, or fails; then
+                nothing was written.
         """
-        with _translated(), self._writer, self._writers.begin() as connection:
+        with _translating(), self._writer, self._writers.begin() as connection:
             yield connection
+
+    def written(self, work: Callable[[sa.Connection], _Answer]) -> _Answer:
+        """Runs work in a transaction that writes, perhaps with that of other threads.
+
+        Returns:
+            Its answer, once what it wrote is durable.
+
+        Raises:
+            UnavailableError: As `write`.
+        """
+        if self._group is not None:
+            return self._group.run(work)
+        with self.write() as connection:
+            return work(connection)
 
     def close(self) -> None:
         """Closes every connection."""
@@ -82,50 +109,29 @@ class Database:
 
 
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def _translating() -> Iterator[None]:
     try:
         yield
-    except exc.TimeoutError as error:
-        raise UnavailableError(f"the database's connections are all in use: {error}") from error
-    except exc.DBAPIError as error:
-        if isinstance(error, exc.OperationalError) or error.connection_invalidated:
-            # What the driver said, without the statement and its values.
-            raise UnavailableError(f"the database can't be used: {error.orig}") from error
-        raise
+    except (exc.TimeoutError, exc.DBAPIError) as error:
+        raised = _translated(error)
+        if raised is error:
+            raise
+        raise raised from error
 
 
-def _parse(url: str) -> sa.URL:
-    try:
-        parsed = sa.make_url(url)
-    except exc.ArgumentError as error:
-        raise invalid("url", f"can't be read as a database's address; {_URLS}") from error
-    backend = parsed.get_backend_name()
-    if backend == "sqlite":
-        if parsed.database in (None, "", ":memory:") or parsed.query:
-            raise invalid("url", f"names no file, and the record must outlive the server; {_URLS}")
-        return parsed.set(drivername="sqlite+pysqlite")
-    if backend in ("postgresql", "postgres"):
-        return parsed.set(drivername="postgresql+psycopg")
-    raise invalid("url", f"{backend!r} is no database that the store speaks; {_URLS}")
-
-
-def _sqlite(url: sa.URL) -> sa.Engine:
-    Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(
-        url, pool_size=8, max_overflow=24, connect_args={"timeout": BUSY_SECONDS}
-    )
-    sa.event.listen(engine, "connect", _on_connect)
-    sa.event.listen(engine, "begin", _on_begin)
-    return engine
-
-
-def _on_connect(connection: Any, _record: object) -> None:
-    # The driver would begin transactions by itself, late and without the write lock.
-    connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _on_begin(connection: sa.Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _translated(error: Exception) -> Exception:
+    """Returns UnavailableError for what isn't the statement's fault, and else the error."""
+    if isinstance(error, exc.TimeoutError):
+        return UnavailableError(f"the database's connections are all in use: {error}")
+    if not isinstance(error, exc.DBAPIError):
+        return error
+    if (
+        isinstance(error, exc.OperationalError | exc.InterfaceError)
+        or error.connection_invalidated
+        # A damaged file has no class of its own.
+        or type(error) is exc.DatabaseError
+        or getattr(error.orig, "sqlstate", None) == _READ_ONLY
+    ):
+        # What the driver said, without the statement and its values.
+        return UnavailableError(f"the database can't be used: {error.orig}")
+    return error

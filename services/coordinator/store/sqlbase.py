@@ -33,11 +33,18 @@ class SqlPart:
     def _written(self, work: Callable[[sa.Connection], _Answer]) -> _Answer:
         """Runs work in a transaction that writes; it is durable when this returns.
 
+        The transaction may hold other callers' work beside it, and another thread may run it.
+
         Raises:
             DeposedError: The fence's lease has another holder by now.
             UnavailableError: The database can't be reached, or stays locked.
         """
-        with self._database.write() as connection:
-            if self._fence is not None:
-                self._fence.check(connection)
+        fence = self._fence
+        if fence is None:
+            return self._database.written(work)
+
+        def fenced(connection: sa.Connection) -> _Answer:
+            fence.check(connection)
             return work(connection)
+
+        return self._database.written(fenced)
