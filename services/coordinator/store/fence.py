@@ -21,12 +21,19 @@ class Fence:
         """Passes while the lease has that epoch, and keeps it so until the transaction ends.
 
         Raises:
-            DeposedError: Another one holds the lease by now.
+            DeposedError: Another one holds the lease by now, or it was given back.
         """
         c = t.leases.c
-        query = sa.select(c.epoch).where(c.name == self.lease).with_for_update(read=True)
-        epoch = connection.execute(query).scalar_one_or_none()
-        if epoch != self.epoch:
-            raise DeposedError(
-                f"the lease {self.lease!r} has epoch {epoch} by now, and this is {self.epoch}"
-            )
+        # FOR KEY SHARE holds up a takeover, which locks FOR UPDATE, and no renewal. SQLite
+        # has one writer at a time, so that nothing can come between.
+        query = (
+            sa.select(c.epoch, c.holder)
+            .where(c.name == self.lease)
+            .with_for_update(read=True, key_share=True)
+        )
+        row = connection.execute(query).one_or_none()
+        if row is None or row.epoch != self.epoch:
+            now = "isn't there" if row is None else f"has epoch {row.epoch} by now"
+            raise DeposedError(f"the lease {self.lease!r} {now}, and this is {self.epoch}")
+        if not row.holder:
+            raise DeposedError(f"the lease {self.lease!r} of epoch {self.epoch} was given back")
