@@ -193,6 +193,7 @@ class Store(Leadership, Access, Accounts, Protocol):
         measurements: Sequence[Measurement],
         packet_attempts: Sequence[PacketAttempt],
         surplus: Sequence[Measurement] = (),
+        payloads: Sequence[bytes] = (),
     ) -> Recorded:
         """Appends measurements and packet attempts, with their events, and keeps surplus.
 
@@ -201,6 +202,17 @@ class Store(Leadership, Access, Accounts, Protocol):
         same packet attempt (runner attempt, packet, number) again changes
         nothing. Surplus has no event and is no measurement before it is recorded
         as one; the first row of an id stays.
+
+        Args:
+            name: The job.
+            attempt: The runner's attempt.
+            epoch: Its epoch.
+            measurements: Results.
+            packet_attempts: Tries at packets.
+            surplus: Results that ran ahead of the plan.
+            payloads: The measurements' own messages, serialised, without record_time and
+                unknown fields, one each in their order, where the caller has them from the
+                wire: they are what is kept, and packing them again is most of the work.
 
         Raises:
             NotFoundError: There is no such job or search.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from datetime import datetime
 
 from tuner.jobs import DatasetFacts, UnknownEvent, What
 from tuner.record import Measurement, PlanStep
@@ -10,7 +11,7 @@ from tuner.spec import JobSpec
 from tuner.v1 import record_pb2, spec_pb2
 from tuner.v1 import tuner_service_pb2 as service_pb2
 from tuner.wire.jobs import facts_from_wire, facts_to_wire, what_from_wire, what_to_wire
-from tuner.wire.record import measurement_from_wire, step_from_wire
+from tuner.wire.record import measurement_from_wire, step_from_wire, time_to_wire
 from tuner.wire.spec import spec_from_wire, spec_to_wire
 
 MEASUREMENT = "measurement"
@@ -58,6 +59,15 @@ def pack(what: What) -> tuple[str, bytes]:
     field = str(event.WhichOneof("what"))
     data: bytes = getattr(event, field).SerializeToString(deterministic=True)
     return _KINDS[field], data
+
+
+def stamp(time: datetime) -> bytes:
+    """Returns what, put behind a measurement's bytes without one, is its record_time.
+
+    Messages that follow one another are read as one, so that a measurement whose bytes are
+    there, as the wire brought them, needs no packing when it is recorded.
+    """
+    return record_pb2.Measurement(record_time=time_to_wire(time)).SerializeToString()
 
 
 def unpack(kind: str, data: bytes) -> What:

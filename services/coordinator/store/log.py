@@ -9,6 +9,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from services.coordinator.store import tables as t
+from services.coordinator.store.bulk import insert
 from services.coordinator.store.codec import pack, unpack
 from services.coordinator.store.errors import NotFoundError
 from tuner.jobs import Event, JobState, What
@@ -39,19 +40,31 @@ class LockedJob:
     now: datetime
 
 
+_C = t.jobs.c
+_NAMED = (_C.namespace == sa.bindparam("namespace"), _C.job == sa.bindparam("job"))
+# Made once: of a short statement, most of the time goes into putting it together.
+_LOCK = sa.select(_C.id, _C.state, _C.start_time, _C.attempt).where(*_NAMED).with_for_update()
+_ID = sa.select(_C.id).where(*_NAMED)
+_NUMBER = (
+    sa.update(t.jobs)
+    .where(_C.id == sa.bindparam("key"))
+    .values(
+        last_sequence=_C.last_sequence + sa.bindparam("count"),
+        billed_device_seconds=_C.billed_device_seconds + sa.bindparam("billed"),
+    )
+    .returning(_C.last_sequence)
+)
+
+
 def lock_job(connection: sa.Connection, name: JobName, clock: Clock) -> LockedJob:
     """Locks the job until the transaction ends. Raises NotFoundError.
 
-    The clock is read under the lock, so that times follow sequences. What else
-    the transaction reads must be asked for in later statements: PostgreSQL
-    waits for the lock, then re-reads the locked row but nothing joined to it.
+    The clock is read under the lock, so that times follow sequences where it is the only
+    one and doesn't jump. What else the transaction reads must be asked for in later
+    statements: PostgreSQL waits for the lock, then re-reads the locked row but nothing
+    joined to it.
     """
-    c = t.jobs.c
-    row = connection.execute(
-        sa.select(c.id, c.state, c.start_time, c.attempt)
-        .where(c.namespace == name.namespace, c.job == name.job)
-        .with_for_update()
-    ).one_or_none()
+    row = connection.execute(_LOCK, {"namespace": name.namespace, "job": name.job}).one_or_none()
     if row is None:
         raise no_job(name)
     state = JobState(row.state)
@@ -60,9 +73,8 @@ def lock_job(connection: sa.Connection, name: JobName, clock: Clock) -> LockedJo
 
 def job_id(connection: sa.Connection, name: JobName) -> int:
     """Returns the job's key. Raises NotFoundError."""
-    c = t.jobs.c
     key: int | None = connection.execute(
-        sa.select(c.id).where(c.namespace == name.namespace, c.job == name.job)
+        _ID, {"namespace": name.namespace, "job": name.job}
     ).scalar_one_or_none()
     if key is None:
         raise no_job(name)
@@ -82,32 +94,24 @@ def append(
     Returns:
         The events' sequence numbers, in their order.
     """
-    if not whats:
+    return append_packed(connection, job, [pack(what) for what in whats], billed)
+
+
+def append_packed(
+    connection: sa.Connection, job: LockedJob, packed: Sequence[tuple[str, bytes]], billed: float
+) -> range:
+    """Does `append` with each event's kind and bytes, as `codec.pack` gives them."""
+    if not packed:
         return range(0)
-    c = t.jobs.c
     last = connection.execute(
-        sa.update(t.jobs)
-        .where(c.id == job.id)
-        .values(
-            last_sequence=c.last_sequence + len(whats),
-            billed_device_seconds=c.billed_device_seconds + billed,
-        )
-        .returning(c.last_sequence)
+        _NUMBER, {"key": job.id, "count": len(packed), "billed": billed}
     ).scalar_one()
-    numbers = range(last - len(whats) + 1, last + 1)
-    rows = []
-    for sequence, what in zip(numbers, whats, strict=True):
-        kind, payload = pack(what)
-        rows.append(
-            {
-                "job_id": job.id,
-                "sequence": sequence,
-                "time": job.now,
-                "kind": kind,
-                "payload": payload,
-            }
-        )
-    connection.execute(sa.insert(t.events), rows)
+    numbers = range(last - len(packed) + 1, last + 1)
+    rows = [
+        (job.id, sequence, job.now, kind, payload)
+        for sequence, (kind, payload) in zip(numbers, packed, strict=True)
+    ]
+    insert(connection, t.events, ("job_id", "sequence", "time", "kind", "payload"), rows)
     return numbers
 
 

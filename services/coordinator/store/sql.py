@@ -181,6 +181,7 @@ class SqlStore(SqlLeadership, SqlAccess, SqlAccounts, Store):
         measurements: Sequence[Measurement],
         packet_attempts: Sequence[PacketAttempt],
         surplus: Sequence[Measurement] = (),
+        payloads: Sequence[bytes] = (),
     ) -> Recorded:
         """Does Store.record.
 
@@ -197,6 +198,7 @@ class SqlStore(SqlLeadership, SqlAccess, SqlAccounts, Store):
                 measurements,
                 packet_attempts,
                 surplus,
+                payloads,
                 self._clock,
             )
         )

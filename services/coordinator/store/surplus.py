@@ -11,26 +11,26 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from services.coordinator.store import tables as t
+from services.coordinator.store.bulk import among, insert
 from services.coordinator.store.codec import pack, unpack_measurement
 from services.coordinator.store.log import LockedJob, job_id
 from tuner.record import Measurement
 from tuner.wire.names import JobName
+
+_KNOWN = sa.select(t.surplus.c.id).where(
+    t.surplus.c.job_id == sa.bindparam("job"), among(t.surplus.c.id, "ids")
+)
 
 
 def keep(connection: sa.Connection, job: LockedJob, rows: Sequence[Measurement]) -> None:
     """Keeps results in the caller's transaction; the first one of an id stays."""
     if not rows:
         return
-    c = t.surplus.c
     wanted = {row.id: row for row in reversed(rows)}
-    query = sa.select(c.id).where(c.job_id == job.id, c.id.in_(wanted))
-    for known in connection.execute(query).scalars():
+    for known in connection.execute(_KNOWN, {"job": job.id, "ids": list(wanted)}).scalars():
         del wanted[known]
-    if wanted:
-        connection.execute(
-            sa.insert(t.surplus),
-            [{"job_id": job.id, "id": i, "payload": pack(row)[1]} for i, row in wanted.items()],
-        )
+    packed = [(job.id, key, pack(row)[1]) for key, row in wanted.items()]
+    insert(connection, t.surplus, ("job_id", "id", "payload"), packed)
 
 
 def unclaimed(connection: sa.Connection, name: JobName) -> list[Measurement]:
