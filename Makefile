@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: setup demo test test-stack test-parts test-slow test-engine lint bench validate proto clean
+.PHONY: setup demo test test-stack test-services test-parts test-slow test-engine lint bench validate proto clean
 
 setup: $(VENV)/.installed
 
@@ -19,16 +19,22 @@ $(VENV)/.installed: pyproject.toml
 demo: setup
 	$(BIN)/tuner run examples/digits.yaml
 
-# Side by side: the tests of the real stack mostly wait, and the others mostly compute. What the
-# first have to say comes when they are through; the + lets the others' show as it comes.
+# Side by side: the tests of the real stack mostly wait, those of the services do now and then, and
+# the others compute. What the first two have to say comes when they are through; the + lets the
+# others' show as it comes.
+SERVICES := tests/coordinator tests/runner tests/client tests/cli
 test: setup
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target test-stack test-parts
+	@$(MAKE) --no-print-directory --jobs=3 --keep-going --output-sync=target \
+	    test-stack test-services test-parts
 
 test-stack: setup
 	$(BIN)/python -m pytest tests/e2e
 
+test-services: setup
+	$(BIN)/python -m pytest $(SERVICES)
+
 test-parts: setup
-	+$(BIN)/python -m pytest --ignore=tests/e2e
+	+$(BIN)/python -m pytest --ignore=tests/e2e $(addprefix --ignore=,$(SERVICES))
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow

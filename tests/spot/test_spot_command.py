@@ -161,6 +161,7 @@ def test_every_format_names_what_is_worth_it(tuner, double, tmp_path, output):
 def test_a_job_that_never_gets_its_turn_is_cancelled_in_time(tuner, double, monkeypatch):
     monkeypatch.setattr(command, "LEAST_SECONDS", 0.1)
     monkeypatch.setattr(command, "ENDING_SECONDS", 60.0)
+    monkeypatch.setattr(command, "ENDING", 0.95)
     monkeypatch.setattr(command, "LATE_SECONDS", 0.2)
     done = tuner("digits", "--families", "svm,perceptron", "--minutes", 0.5)
     assert "is late and is cancelled" in done.stderr
