@@ -74,6 +74,10 @@ class DriverLogs:
         if text is not None:
             await asyncio.to_thread(self._artifacts.put_log, attempt.job, attempt.number, text)
 
+    async def kept(self, attempt: AttemptRow) -> bool:
+        """Tells whether the log of an attempt has been kept."""
+        return await self._kept(attempt) is not None
+
     async def read(
         self, name: JobName, follow: bool
     ) -> AsyncGenerator[tuple[int, list[str]], None]:

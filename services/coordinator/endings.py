@@ -1,10 +1,10 @@
-"""How a job ends, given how its last attempt ended. Pure."""
+"""How a job goes on or ends, given how its last attempt ended. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from enum import StrEnum
+from textwrap import shorten
 
 from services.coordinator.store.rows import AttemptRow, JobRow
 from tuner.curve import SearchState
@@ -12,12 +12,14 @@ from tuner.jobs import JobState
 
 
 class Ended(StrEnum):
-    """How an attempt ended; the first four are a runner's word, the others the coordinator's."""
+    """How an attempt ended; the first five are a runner's word, the others the coordinator's."""
 
     COMPLETED = "COMPLETED"
     INVALID = "INVALID"
     CRASHED = "CRASHED"
     CANCELLED = "CANCELLED"
+    # It was told to pause, or its slots were wanted elsewhere.
+    PAUSED = "PAUSED"
     # The driver ended without a word, or nobody knows it any more.
     LOST = "LOST"
     # No heartbeat for a whole lease.
@@ -26,12 +28,15 @@ class Ended(StrEnum):
     NOT_ENROLLED = "NOT_ENROLLED"
     # The cluster wouldn't start the driver.
     REFUSED = "REFUSED"
-    # The job was cancelled, and the runner didn't end in time.
+    # The job was cancelled and the runner didn't end in time, or paused before it began.
     STOPPED = "STOPPED"
 
 
-LAST_WORDS = (Ended.COMPLETED, Ended.INVALID, Ended.CRASHED, Ended.CANCELLED)
+LAST_WORDS = (Ended.COMPLETED, Ended.INVALID, Ended.CRASHED, Ended.CANCELLED, Ended.PAUSED)
 """What a runner says; its driver ends by itself after it."""
+
+MAX_REASON = 400
+"""Characters of an attempt's end in a job's reason; the attempt itself has all of them."""
 
 
 def unfinished(job: JobRow) -> list[str]:
@@ -41,43 +46,63 @@ def unfinished(job: JobRow) -> list[str]:
 
 
 def ending(job: JobRow, last: AttemptRow) -> tuple[JobState, str] | None:
-    """Returns how the job ends, and why, once its last attempt has ended.
+    """Returns where the job comes to rest, and why, once its last attempt has ended.
 
     A job of which any search that was asked for has concluded is a success,
     and says which have failed. The baseline's doesn't count: nobody asked.
 
+    Args:
+        job: The job.
+        last: Its last attempt, made since it was last reopened.
+
     Returns:
-        None where the job doesn't end with this attempt.
+        The end, or where it waits to be resumed; None where it is to go on at once.
     """
     if last.outcome == Ended.INVALID:
         return JobState.FAILED, last.reason
     if last.outcome == Ended.CANCELLED:
-        asked = job.reason if job.state is JobState.CANCELLING else last.reason
-        return JobState.CANCELLED, asked or "cancelled"
-    if last.outcome != Ended.COMPLETED or unfinished(job):
-        return None
+        why = job.reason if job.state is JobState.CANCELLING else last.reason
+        return JobState.CANCELLED, why or "cancelled"
+    if last.outcome == Ended.COMPLETED and not unfinished(job):
+        return _completed(job)
+    if job.state is JobState.PAUSING:
+        # Nothing runs any more, whatever ended it.
+        asked = last.outcome in (Ended.PAUSED, Ended.STOPPED)
+        how = "" if asked else f"; its runner ended meanwhile ({told(last)})"
+        return JobState.PAUSED, f"{job.reason or 'paused'}{how}"
+    if job.state is JobState.RUNNING and last.outcome == Ended.PAUSED:
+        return JobState.QUEUED, last.reason or "made way for others; goes on when its turn comes"
+    return None
+
+
+def _completed(job: JobRow) -> tuple[JobState, str]:
     wanted = {search.key for search in job.spec.searches}
     failed = [search for search in job.searches if search.state is SearchState.FAILED]
     reasons = "; ".join(f"{s.key}: {s.reason or 'no reason given'}" for s in failed)
     if all(key in {s.key for s in failed} for key in wanted):
         return JobState.FAILED, f"every search failed: {reasons}"
+    told_of = []
+    if job.state is JobState.STOPPING and job.reason:
+        told_of.append(job.reason)
     if failed:
-        return (
-            JobState.SUCCEEDED,
-            f"{len(failed)} of {len(job.searches)} searches failed: {reasons}",
-        )
-    return JobState.SUCCEEDED, ""
+        told_of.append(f"{len(failed)} of {len(job.searches)} searches failed: {reasons}")
+    return JobState.SUCCEEDED, "; ".join(told_of)
 
 
-def fruitless(attempts: Sequence[AttemptRow], recorded: Sequence[datetime]) -> list[AttemptRow]:
-    """Returns the last attempts in a row that recorded nothing new.
+def told(attempt: AttemptRow) -> str:
+    """Returns, in a line, how an attempt ended."""
+    return shorten(f"{attempt.outcome}: {attempt.reason}".removesuffix(": "), MAX_REASON)
+
+
+def fruitless(attempts: Sequence[AttemptRow], latest: int) -> list[AttemptRow]:
+    """Returns the last attempts in a row that failed and recorded nothing new.
 
     An attempt that recorded a measurement has moved the job on, so what went
-    wrong before it isn't held against the job any more.
+    wrong before it isn't held against the job any more. One that paused because
+    it was told to has done nothing wrong.
 
     Args:
-        attempts: Every attempt, oldest first.
-        recorded: When each measurement was recorded, rising.
+        attempts: Every attempt since the job was last reopened, oldest first.
+        latest: The sequence number of the last measurement's event; 0 before the first.
     """
-    latest = recorded[-1] if recorded else None
-    return [a for a in attempts if latest is None or a.create_time > latest]
+    return [a for a in attempts if a.from_sequence >= latest and a.outcome != Ended.PAUSED]

@@ -22,7 +22,6 @@ WAITING = (JobState.PENDING, JobState.QUEUED)
 RUNNING = (
     JobState.RUNNING,
     JobState.PAUSING,
-    JobState.PAUSED,
     JobState.STOPPING,
     JobState.CANCELLING,
 )

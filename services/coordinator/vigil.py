@@ -1,4 +1,4 @@
-"""Watching over one live attempt: its enrolment, its lease, its driver, a cancellation."""
+"""Watching over one live attempt: its enrolment, its lease, its driver, what is asked of it."""
 
 from __future__ import annotations
 
@@ -80,6 +80,9 @@ class Vigil:
         if self._job.state is JobState.QUEUED and self._watch.known:
             # The coordinator died between the submission and this.
             await self._set_state(JobState.RUNNING, "")
+        if self._job.state is JobState.PAUSING and not self._attempt.token_hash:
+            await self._give_up(Ended.STOPPED, "paused before its runner began")
+            return False
         if not self._attempt.token_hash:
             self._lease.expired(None, now)
             return not await self._not_enrolled(now)

@@ -304,6 +304,20 @@ class House:
     async def cancel(self, name: str) -> pb.Job:
         return await self.stub.CancelJob(pb.CancelJobRequest(name=name), metadata=AUTH)
 
+    async def pause(self, name: str) -> pb.Job:
+        return await self.stub.PauseJob(pb.PauseJobRequest(name=name), metadata=AUTH)
+
+    async def resume(self, name: str) -> pb.Job:
+        return await self.stub.ResumeJob(pb.ResumeJobRequest(name=name), metadata=AUTH)
+
+    async def conclude(self, name: str) -> pb.Job:
+        """Has the job stopped: what runs is finished and every search concluded."""
+        return await self.stub.StopJob(pb.StopJobRequest(name=name), metadata=AUTH)
+
+    async def extend(self, name: str, request_id: str = "", **more: Any) -> pb.Job:
+        request = pb.ExtendJobRequest(name=name, request_id=request_id or str(uuid.uuid4()), **more)
+        return await self.stub.ExtendJob(request, metadata=AUTH)
+
     async def state(self, name: str) -> str:
         job = await self.get(name)
         return pb.JobState.Name(job.state).removeprefix("JOB_STATE_")

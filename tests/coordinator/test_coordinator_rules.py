@@ -48,7 +48,18 @@ def a_job(number: int = 0, state: JobState = JobState.QUEUED, **changes: object)
 def an_attempt(number: int, outcome: str = "", reason: str = "") -> AttemptRow:
     created = START + timedelta(minutes=number)
     return AttemptRow(
-        JobName("default", "j0"), number, number, "s", "", "t", created, None, None, outcome, reason
+        job=JobName("default", "j0"),
+        number=number,
+        epoch=number,
+        submission_id="s",
+        code_hash="",
+        token_hash="t",
+        create_time=created,
+        heartbeat_time=None,
+        end_time=None,
+        outcome=outcome,
+        reason=reason,
+        from_sequence=10 * number,
     )
 
 
@@ -81,16 +92,58 @@ def test_a_coordinator_that_was_frozen_grants_a_whole_lease() -> None:
 
 
 def test_progress_forgives_what_came_before_it() -> None:
-    attempts = [an_attempt(n) for n in (1, 2, 3, 4)]
-    assert fruitless(attempts, []) == attempts
-    assert fruitless(attempts, [START + timedelta(minutes=2.5)]) == attempts[2:]
-    assert fruitless(attempts, [START + timedelta(minutes=9)]) == []
+    attempts = [an_attempt(n, Ended.LOST) for n in (1, 2, 3, 4)]
+    assert fruitless(attempts, 0) == attempts
+    # The second's measurement came after the third had not begun.
+    assert fruitless(attempts, 25) == attempts[2:]
+    assert fruitless(attempts, 99) == []
 
 
-@pytest.mark.parametrize("outcome", [o for o in Ended if o not in list(Ended)[:2]])
-def test_only_a_last_word_ends_a_job(outcome: Ended) -> None:
-    end = ending(a_job(state=JobState.RUNNING), an_attempt(1, outcome, "why"))
-    assert end == ((JobState.CANCELLED, "why") if outcome is Ended.CANCELLED else None)
+def test_what_paused_as_it_was_told_has_not_failed() -> None:
+    attempts = [an_attempt(n, Ended.PAUSED if n == 2 else Ended.CRASHED) for n in (1, 2, 3)]
+    assert [a.number for a in fruitless(attempts, 0)] == [1, 3]
+
+
+ENDING = [Ended.COMPLETED, Ended.INVALID, Ended.CANCELLED]
+
+
+@pytest.mark.parametrize("outcome", Ended)
+@pytest.mark.parametrize("state", [JobState.QUEUED, JobState.RUNNING, JobState.STOPPING])
+def test_only_a_last_word_ends_a_job(outcome: Ended, state: JobState) -> None:
+    end = ending(a_job(state=state, reason="stopped by ada"), an_attempt(1, outcome, "why"))
+    expected: dict[Ended, tuple[JobState, str]] = {
+        Ended.COMPLETED: (
+            JobState.SUCCEEDED,
+            "stopped by ada" if state is JobState.STOPPING else "",
+        ),
+        Ended.INVALID: (JobState.FAILED, "why"),
+        Ended.CANCELLED: (JobState.CANCELLED, "why"),
+    }
+    if state is JobState.RUNNING:
+        # It was told to make way: the slots were wanted elsewhere.
+        expected[Ended.PAUSED] = (JobState.QUEUED, "why")
+    assert end == expected.get(outcome)
+
+
+@pytest.mark.parametrize("outcome", [o for o in Ended if o not in ENDING])
+def test_a_job_that_pauses_is_paused_however_its_runner_ended(outcome: Ended) -> None:
+    job = a_job(
+        state=JobState.PAUSING,
+        reason="paused by ada",
+        searches=(SearchStatus("simulated/depth", SearchState.RUNNING),),
+    )
+    end = ending(job, an_attempt(1, outcome, "why"))
+    asked = outcome in (Ended.PAUSED, Ended.STOPPED)
+    lost = f"; its runner ended meanwhile ({outcome}: why)"
+    assert end == (JobState.PAUSED, "paused by ada" + ("" if asked else lost))
+
+
+def test_an_attempts_life_never_runs_backwards() -> None:
+    attempt = an_attempt(1)
+    assert attempt.seconds(START + timedelta(minutes=3)) == 120
+    # A clock that jumped back an hour.
+    assert attempt.seconds(START - timedelta(hours=1)) == 0
+    assert replace(attempt, end_time=START + timedelta(minutes=2)).seconds(START) == 60
 
 
 def test_a_completion_with_open_searches_is_none() -> None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from services.coordinator.api.portions import portions
-from services.coordinator.store.rows import JobRow
+from services.coordinator.store.rows import AttemptRow, JobRow
 from tuner.record import Measurement, PlanStep
 from tuner.v1 import runner_service_pb2 as pb
 from tuner.wire.record import measurement_to_wire, step_to_wire
@@ -22,15 +22,16 @@ def assignment(
     steps: Sequence[PlanStep],
     measurements: Sequence[Measurement],
     surplus: Sequence[Measurement],
+    attempts: Sequence[AttemptRow],
     now: datetime,
 ) -> Iterator[pb.GetAssignmentResponse]:
     """Yields the messages of GetAssignment, each small enough to be sent."""
-    elapsed = (now - job.start_time).total_seconds() if job.start_time else 0.0
     yield pb.GetAssignmentResponse(
         spec=spec_to_wire(job.spec),
         data_roots=[str(root) for root in data_roots],
         slots=job.spec.resources.slots or 0,
-        elapsed_seconds=max(0.0, elapsed),
+        # The lives of its attempts: a job that rested for a week has not spent it.
+        elapsed_seconds=sum(attempt.seconds(now) for attempt in attempts),
         billed_device_seconds=job.billed_device_seconds,
     )
     for some_steps in portions(map(step_to_wire, steps), ROWS_A_MESSAGE):

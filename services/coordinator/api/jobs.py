@@ -31,7 +31,6 @@ EVENTS_A_MESSAGE = 200
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _BEFORE_RUNNING = (JobState.PENDING, JobState.QUEUED)
-_RUNNING = (JobState.RUNNING, JobState.PAUSING, JobState.PAUSED, JobState.STOPPING)
 
 
 class JobCalls:
@@ -50,11 +49,7 @@ class JobCalls:
         return job
 
     def _create(self, request: pb.CreateJobRequest, owner: str) -> pb.Job:
-        if not _REQUEST_ID.fullmatch(request.request_id):
-            raise invalid(
-                "request_id",
-                f"{request.request_id[:100]!r} is none; give a UUID, the same for every retry",
-            )
+        check_request_id(request.request_id)
         namespace = parse_parent(request.parent)
         if namespace is None:
             raise invalid("parent", "names every namespace; a job is in one of them")
@@ -130,6 +125,15 @@ class JobCalls:
                 for row in rows
             ],
             next_page_token=make_token(following, "jobs", request.parent) if following else "",
+        )
+
+
+def check_request_id(request_id: str) -> None:
+    """Passes what can be a request's id. Raises TunerError, INVALID_ARGUMENT."""
+    if not _REQUEST_ID.fullmatch(request_id):
+        raise invalid(
+            "request_id",
+            f"{request_id[:100]!r} is none; give a UUID, the same for every retry",
         )
 
 

@@ -74,8 +74,9 @@ class RunnerService(RunnerServiceServicer):
         steps = await asyncio.to_thread(self._store.plan, name)
         measurements, _ = await asyncio.to_thread(self._store.measurements, name)
         surplus = await asyncio.to_thread(self._store.surplus, name)
-        roots = self._core.settings.data_roots
-        for message in assignment(job, roots, steps, measurements, surplus, datetime.now(UTC)):
+        attempts = await asyncio.to_thread(self._store.attempts, name)
+        roots, now = self._core.settings.data_roots, datetime.now(UTC)
+        for message in assignment(job, roots, steps, measurements, surplus, attempts, now):
             yield message
 
     async def CommitPlanStep(
@@ -154,7 +155,7 @@ class RunnerService(RunnerServiceServicer):
         return pb.FinishAttemptResponse()
 
     async def _settle(self, name: JobName) -> None:
-        """Ends the job where the last attempt's word ends it."""
+        """Lets the job come to rest where the last attempt's word does that."""
         job = await asyncio.to_thread(self._store.get_job, name)
         attempts = await asyncio.to_thread(self._store.attempts, name)
         if job.state.ended or attempts[-1].end_time is None:

@@ -12,16 +12,11 @@ from services.coordinator.store import tables as t
 from services.coordinator.store.errors import StaleError, WrongStateError
 from services.coordinator.store.log import Clock, LockedJob, append, job_id, lock_job
 from services.coordinator.store.rows import AttemptRow
-from tuner.jobs import RunnerEnded, RunnerStarted
+from tuner.jobs import JobState, RunnerEnded, RunnerStarted
 from tuner.wire.names import JobName
 
 SUPERSEDED = "SUPERSEDED"
 COMPROMISED = "COMPROMISED"
-
-# Made once, for every write to the record asks it.
-_LIVE = sa.select(t.runner_attempts).where(
-    t.runner_attempts.c.job_id == sa.bindparam("job"), t.runner_attempts.c.end_time.is_(None)
-)
 
 
 def create(
@@ -31,6 +26,8 @@ def create(
     job = lock_job(connection, name, clock)
     if job.state.ended:
         raise WrongStateError(f"{name} has ended ({job.state}), so it takes no new attempt")
+    if job.state is JobState.PAUSED:
+        raise WrongStateError(f"{name} is paused; resume it before it takes a new attempt")
     number = job.attempt + 1
     end_live(connection, job, SUPERSEDED, f"attempt {number} has taken its place")
     last_sequence = connection.execute(
@@ -167,7 +164,9 @@ def end_live(connection: sa.Connection, job: LockedJob, outcome: str, reason: st
 
 
 def _live(connection: sa.Connection, job: int) -> sa.Row[Any] | None:
-    return connection.execute(_LIVE, {"job": job}).one_or_none()
+    c = t.runner_attempts.c
+    query = sa.select(t.runner_attempts).where(c.job_id == job, c.end_time.is_(None))
+    return connection.execute(query).one_or_none()
 
 
 def _stale(name: JobName, attempt: int, epoch: int) -> StaleError:

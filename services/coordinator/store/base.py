@@ -15,7 +15,7 @@ from services.coordinator.store.access import Access
 from services.coordinator.store.accounts import Accounts
 from services.coordinator.store.fence import Fence
 from services.coordinator.store.leadership import Leadership
-from services.coordinator.store.rows import AttemptRow, JobRow, Recorded
+from services.coordinator.store.rows import AttemptRow, Extend, JobRow, Recorded
 from tuner.jobs import Artifact, DatasetFacts, Event, JobState
 from tuner.record import Measurement, PacketAttempt, PlanStep
 from tuner.spec import JobSpec
@@ -84,11 +84,61 @@ class Store(Leadership, Access, Accounts, Protocol):
 
         Entering RUNNING first sets start_time; entering an end state sets
         end_time, ends the live attempt, and moves searches that haven't ended
-        to CANCELLED (for CANCELLED) or FAILED (for FAILED).
+        to CANCELLED (for CANCELLED) or FAILED (for FAILED). Entering PAUSED
+        ends the live attempt, too. A job that comes to rest has no share any
+        more. An end of which somebody is to be told is noted.
 
         Raises:
             NotFoundError: There is no such job.
             WrongStateError: It is in none of the expected states.
+        """
+        ...
+
+    def reopen_job(
+        self,
+        name: JobName,
+        by: str,
+        reason: str,
+        expect: Sequence[JobState],
+        extend: Extend | None = None,
+        request: tuple[str, str] | None = None,
+    ) -> JobRow:
+        """Moves a job that rests or has ended back into the queue, on its record.
+
+        Searches that the job's end closed are open again; where it is extended,
+        every search is, and a JobExtended event has the new spec.
+
+        Args:
+            name: The job.
+            by: Who asks.
+            reason: Why it is in the queue.
+            expect: The states that it may be in.
+            extend: Makes the new spec of the present one; None leaves it. What it raises
+                is raised, and nothing has happened.
+            request: An id of the request, and a digest of it. The same request again
+                changes nothing.
+
+        Raises:
+            NotFoundError: There is no such job.
+            WrongStateError: It is in none of the expected states, or has ended with
+                every search concluded and isn't extended.
+            AlreadyExistsError: The id was used for a request with another digest.
+        """
+        ...
+
+    def jobs_to_notify(self, limit: int) -> list[JobRow]:
+        """Returns jobs that have ended and of whose end somebody is still to be told."""
+        ...
+
+    def notified(self, name: JobName, sequence: int) -> None:
+        """Notes that a job's end has been told, or won't be.
+
+        Args:
+            name: The job.
+            sequence: Its last event then. Where it has gone on since, nothing changes.
+
+        Raises:
+            NotFoundError: There is no such job.
         """
         ...
 
@@ -113,7 +163,7 @@ class Store(Leadership, Access, Accounts, Protocol):
 
         Raises:
             NotFoundError: There is no such job.
-            WrongStateError: The job has ended.
+            WrongStateError: The job has ended, or is paused.
         """
         ...
 
@@ -193,7 +243,6 @@ class Store(Leadership, Access, Accounts, Protocol):
         measurements: Sequence[Measurement],
         packet_attempts: Sequence[PacketAttempt],
         surplus: Sequence[Measurement] = (),
-        payloads: Sequence[bytes] = (),
     ) -> Recorded:
         """Appends measurements and packet attempts, with their events, and keeps surplus.
 
@@ -202,17 +251,6 @@ class Store(Leadership, Access, Accounts, Protocol):
         same packet attempt (runner attempt, packet, number) again changes
         nothing. Surplus has no event and is no measurement before it is recorded
         as one; the first row of an id stays.
-
-        Args:
-            name: The job.
-            attempt: The runner's attempt.
-            epoch: Its epoch.
-            measurements: Results.
-            packet_attempts: Tries at packets.
-            surplus: Results that ran ahead of the plan.
-            payloads: The measurements' own messages, serialised, without record_time and
-                unknown fields, one each in their order, where the caller has them from the
-                wire: they are what is kept, and packing them again is most of the work.
 
         Raises:
             NotFoundError: There is no such job or search.
@@ -292,6 +330,14 @@ class Store(Leadership, Access, Accounts, Protocol):
 
         Returns:
             The measurements and the last one's position.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        ...
+
+    def last_measurement_sequence(self, name: JobName) -> int:
+        """Returns the number of the last measurement's event; 0 where there is none.
 
         Raises:
             NotFoundError: There is no such job.

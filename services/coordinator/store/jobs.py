@@ -31,6 +31,8 @@ from tuner.wire.names import JobName
 
 _KEY = re.compile(r"[0-9]{1,18}")
 _OPEN = (SearchState.PENDING, SearchState.RUNNING)
+_IDLE = (JobState.QUEUED, JobState.PAUSED)
+"""States, beside ends, in which a job holds nothing."""
 
 
 def create(
@@ -47,7 +49,7 @@ def create(
     if request_id:
         before = _first(connection, c.namespace == name.namespace, c.request_id == request_id)
         if before is not None:
-            if before.spec != unpack_spec(packed):
+            if _submitted(connection, before) != unpack_spec(packed):
                 raise AlreadyExistsError(
                     f"the request id {request_id!r} was used for another spec, of {before.name}"
                 )
@@ -140,13 +142,34 @@ def set_state(
     whats: list[What] = []
     if state is JobState.RUNNING and not job.started:
         changes["start_time"] = job.now
+    if state is not job.state and (state.ended or state in _IDLE):
+        changes["share"] = None
     if state.ended:
         changes["end_time"] = job.now
+        changes["to_notify"] = spec_of(connection, job).notify.webhook is not None
         end_live(connection, job, state, reason or "the job has ended")
         whats += _end_searches(connection, job, state, reason)
+    if state is JobState.PAUSED:
+        end_live(connection, job, state, reason or "the job is paused")
     connection.execute(sa.update(t.jobs).where(t.jobs.c.id == job.id).values(changes))
     append(connection, job, [*whats, JobStateChanged(state, reason)])
     return get(connection, name)
+
+
+def to_notify(connection: sa.Connection, limit: int) -> list[JobRow]:
+    """Does Store.jobs_to_notify."""
+    c = t.jobs.c
+    query = sa.select(t.jobs).where(c.to_notify).order_by(c.id).limit(limit)
+    return _with_searches(connection, connection.execute(query).all())
+
+
+def notified(connection: sa.Connection, name: JobName, sequence: int, clock: Clock) -> None:
+    """Does Store.notified."""
+    job = lock_job(connection, name, clock)
+    c = t.jobs.c
+    connection.execute(
+        sa.update(t.jobs).where(c.id == job.id, c.last_sequence == sequence).values(to_notify=False)
+    )
 
 
 def describe(
@@ -198,6 +221,19 @@ def _end_searches(
     moved = [SearchStateChanged(key, end, reason) for key in keys]
     connection.execute(sa.update(t.searches).where(*unfinished).values(state=end, reason=reason))
     return moved
+
+
+def spec_of(connection: sa.Connection, job: LockedJob) -> JobSpec:
+    """Returns the job's spec as it is now."""
+    query = sa.select(t.jobs.c.spec).where(t.jobs.c.id == job.id)
+    return unpack_spec(connection.execute(query).scalar_one())
+
+
+def _submitted(connection: sa.Connection, job: JobRow) -> JobSpec:
+    """Returns the job's spec as it was submitted, before it was extended."""
+    query = sa.select(t.jobs.c.submitted).where(*_named(job.name))
+    packed = connection.execute(query).scalar_one()
+    return job.spec if packed is None else unpack_spec(packed)
 
 
 def _named(name: JobName) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
@@ -256,4 +292,5 @@ def _job(row: sa.Row[Any], searches: Iterable[SearchStatus], held: int) -> JobRo
         dataset=None if row.dataset is None else unpack_facts(row.dataset),
         share=row.share,
         slots_held=held,
+        reopened=row.reopened,
     )

@@ -27,7 +27,7 @@ def commit(
     if search is None:
         raise NotFoundError(f"{name} has no search {step.search!r}")
     if 1 <= step.number <= search.steps:
-        if _stored(connection, job, step) != pack(step)[1]:
+        if stored(connection, job, step.search, step.number) != pack(step)[1]:
             raise AlreadyExistsError(
                 f"another step {step.number} of {step.search!r} was committed before"
             )
@@ -69,6 +69,18 @@ def read(connection: sa.Connection, name: JobName, search: str | None) -> list[P
     return [unpack_step(data) for data in connection.execute(query).scalars()]
 
 
+def stored(connection: sa.Connection, job: LockedJob, search: str, number: int) -> bytes:
+    """Returns the bytes of a step that is there."""
+    s = t.plan_steps.c
+    query = (
+        sa.select(t.events.c.payload)
+        .join_from(t.plan_steps, t.events, _same_event())
+        .where(s.job_id == job.id, s.search == search, s.number == number)
+    )
+    data: bytes = connection.execute(query).scalar_one()
+    return data
+
+
 def _moved(state: SearchState, step: PlanStep) -> SearchStateChanged | None:
     """Returns the search's move that the step brings, if any."""
     if step.kind is StepKind.CONCLUDE:
@@ -78,17 +90,6 @@ def _moved(state: SearchState, step: PlanStep) -> SearchStateChanged | None:
     if state is SearchState.PENDING:
         return SearchStateChanged(step.search, SearchState.RUNNING, "")
     return None
-
-
-def _stored(connection: sa.Connection, job: LockedJob, step: PlanStep) -> bytes:
-    s = t.plan_steps.c
-    query = (
-        sa.select(t.events.c.payload)
-        .join_from(t.plan_steps, t.events, _same_event())
-        .where(s.job_id == job.id, s.search == step.search, s.number == step.number)
-    )
-    data: bytes = connection.execute(query).scalar_one()
-    return data
 
 
 def _same_event() -> sa.ColumnElement[bool]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from tuner.jobs import DatasetFacts, JobState, JobStatus, SearchStatus
 from tuner.spec import JobSpec
 from tuner.wire.names import JobName
+
+Extend = Callable[[JobSpec], tuple[JobSpec, Sequence[str]]]
+"""Returns a spec with more in it, and in sentences what is more. Pure."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,8 @@ class JobRow:
         dataset: What its data turned out to be; None before it was read.
         share: Slots that the scheduler grants it; None before it did.
         slots_held: Slots that its live attempt last said it holds.
+        reopened: The last event's number when it was last reopened or resumed; 0 where it
+            never was.
     """
 
     name: JobName
@@ -38,6 +43,7 @@ class JobRow:
     dataset: DatasetFacts | None = None
     share: int | None = None
     slots_held: int = 0
+    reopened: int = 0
 
     def status(self, queue_position: int = 0) -> JobStatus:
         """Returns the job as it is told, with its place in the queue, 0 where it isn't queued."""
@@ -98,6 +104,10 @@ class AttemptRow:
     slots_busy: int = 0
     packets_waiting: int = 0
     held: Mapping[str, int] = field(default_factory=dict)
+
+    def seconds(self, now: datetime) -> float:
+        """Returns how long it has lived; never less than 0, though clocks jump back."""
+        return max(0.0, ((self.end_time or now) - self.create_time).total_seconds())
 
     @property
     def slots_held(self) -> int:

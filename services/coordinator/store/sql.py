@@ -9,7 +9,16 @@ from types import MappingProxyType
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from services.coordinator.store import artifacts, attempts, jobs, log, plan, results, surplus
+from services.coordinator.store import (
+    artifacts,
+    attempts,
+    jobs,
+    log,
+    plan,
+    reopening,
+    results,
+    surplus,
+)
 from services.coordinator.store.access import SqlAccess
 from services.coordinator.store.accounts import SqlAccounts
 from services.coordinator.store.base import Store
@@ -17,7 +26,7 @@ from services.coordinator.store.database import Database
 from services.coordinator.store.errors import StaleError
 from services.coordinator.store.leadership import SqlLeadership
 from services.coordinator.store.log import Clock
-from services.coordinator.store.rows import AttemptRow, JobRow, Recorded
+from services.coordinator.store.rows import AttemptRow, Extend, JobRow, Recorded
 from services.coordinator.store.schema import migrate
 from tuner.jobs import Artifact, DatasetFacts, Event, JobState
 from tuner.record import Measurement, PacketAttempt, PlanStep
@@ -104,6 +113,31 @@ class SqlStore(SqlLeadership, SqlAccess, SqlAccounts, Store):
             lambda connection: jobs.set_state(connection, name, state, reason, expect, self._clock)
         )
 
+    def reopen_job(
+        self,
+        name: JobName,
+        by: str,
+        reason: str,
+        expect: Sequence[JobState],
+        extend: Extend | None = None,
+        request: tuple[str, str] | None = None,
+    ) -> JobRow:
+        """Does Store.reopen_job."""
+        return self._written(
+            lambda connection: reopening.reopen(
+                connection, name, by, reason, expect, extend, request, self._clock
+            )
+        )
+
+    def jobs_to_notify(self, limit: int) -> list[JobRow]:
+        """Does Store.jobs_to_notify."""
+        with self._database.read() as connection:
+            return jobs.to_notify(connection, limit)
+
+    def notified(self, name: JobName, sequence: int) -> None:
+        """Does Store.notified."""
+        self._written(lambda connection: jobs.notified(connection, name, sequence, self._clock))
+
     def delete_job(self, name: JobName) -> set[str]:
         """Does Store.delete_job."""
         return self._written(lambda connection: jobs.delete(connection, name, self._clock))
@@ -181,7 +215,6 @@ class SqlStore(SqlLeadership, SqlAccess, SqlAccounts, Store):
         measurements: Sequence[Measurement],
         packet_attempts: Sequence[PacketAttempt],
         surplus: Sequence[Measurement] = (),
-        payloads: Sequence[bytes] = (),
     ) -> Recorded:
         """Does Store.record.
 
@@ -198,7 +231,6 @@ class SqlStore(SqlLeadership, SqlAccess, SqlAccounts, Store):
                 measurements,
                 packet_attempts,
                 surplus,
-                payloads,
                 self._clock,
             )
         )
@@ -261,6 +293,11 @@ class SqlStore(SqlLeadership, SqlAccess, SqlAccounts, Store):
         """Does Store.measurements."""
         with self._database.read() as connection:
             return results.read(connection, name, search, after, limit)
+
+    def last_measurement_sequence(self, name: JobName) -> int:
+        """Does Store.last_measurement_sequence."""
+        with self._database.read() as connection:
+            return results.last_sequence(connection, name)
 
     def surplus(self, name: JobName) -> list[Measurement]:
         """Does Store.surplus."""

@@ -80,6 +80,9 @@ jobs = sa.Table(
     Column("submitted", LargeBinary),
     # Slots that the scheduler grants; NULL before it did.
     Column("share", Integer),
+    # The last event's number when it was last reopened or resumed: attempts from before say
+    # nothing of how it goes on. 0 where it never was.
+    Column("reopened", sa.BigInteger, nullable=False, server_default="0"),
     # Whether somebody is still to be told of its end.
     Column("to_notify", sa.Boolean, nullable=False, server_default=sa.false()),
     UniqueConstraint("namespace", "job"),

@@ -112,7 +112,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.store.set_job_state(self.name, state, "so", expect)
         if allowed:
             model.state = state
-            if state.ended:
+            if state.ended or state is JobState.PAUSED:
                 model.end_live(state)
             for search, stands in model.searches.items():
                 if state in ENDS and stands in OPEN:
@@ -121,7 +121,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(code=codes)
     def create_attempt(self, code: str) -> None:
-        with _raises(WrongStateError if self.model.state.ended else None):
+        at_rest = self.model.state.ended or self.model.state is JobState.PAUSED
+        with _raises(WrongStateError if at_rest else None):
             row = self.store.create_attempt(self.name, "s{attempt}", code)
             self.model.end_live("SUPERSEDED")
             self.model.attempts.append(ModelAttempt(row.epoch, code))

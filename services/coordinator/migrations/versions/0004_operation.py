@@ -21,6 +21,7 @@ def _columns() -> dict[str, tuple[sa.Column[Any], ...]]:
         "jobs": (
             sa.Column("submitted", sa.LargeBinary),
             sa.Column("share", sa.Integer),
+            sa.Column("reopened", sa.BigInteger, nullable=False, server_default="0"),
             sa.Column("to_notify", sa.Boolean, nullable=False, server_default=sa.false()),
         ),
         "runner_attempts": (
