@@ -82,7 +82,8 @@ def _reopen_searches(
         if state in _OPEN:
             continue
         concluded = state is SearchState.CONCLUDED or (
-            state is SearchState.FAILED and _by_itself(connection, job, row.key, row.steps, row.reason)
+            state is SearchState.FAILED
+            and _by_itself(connection, job, row.key, row.steps, row.reason)
         )
         if concluded and not everything:
             continue
