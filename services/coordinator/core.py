@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.coordinator.artifacts import Artifacts
+from services.coordinator.database_health import DatabaseHealth
 from services.coordinator.gateway import ClusterGateway
 from services.coordinator.hints import Hints
 from services.coordinator.settings import Settings
@@ -21,6 +22,7 @@ class Core:
         artifacts: Uploaded files and logs. Its calls block too.
         gateway: The cluster.
         hints: Wakes those who wait for news.
+        database: Whether the store's database can be used.
     """
 
     settings: Settings
@@ -28,3 +30,4 @@ class Core:
     artifacts: Artifacts
     gateway: ClusterGateway
     hints: Hints
+    database: DatabaseHealth = field(default_factory=DatabaseHealth)

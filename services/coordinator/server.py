@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
+import secrets
+import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import IO
 
 import grpc
 import structlog
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from services.coordinator.access.audit import Audit
@@ -27,9 +27,13 @@ from services.coordinator.api.tuner_service import TunerService
 from services.coordinator.artifacts import ArtifactStore
 from services.coordinator.core import Core
 from services.coordinator.curves import Curves
+from services.coordinator.database_health import DatabaseHealth
 from services.coordinator.driver_logs import DriverLogs
 from services.coordinator.gateway import ClusterGateway
+from services.coordinator.health import SERVICES, Health
 from services.coordinator.hints import Hints
+from services.coordinator.leader import Leader
+from services.coordinator.locks import locked
 from services.coordinator.scheduler import Scheduler
 from services.coordinator.secret import client_token, hashed
 from services.coordinator.settings import Settings
@@ -40,9 +44,7 @@ from tuner.v1.tuner_service_pb2_grpc import add_TunerServiceServicer_to_server
 
 log = structlog.get_logger(__name__)
 
-SERVICES = ("tuner.v1.TunerService", "tuner.v1.RunnerService")
 ADDRESS_FILE = "coordinator.json"
-LOCK_FILE = "coordinator.lock"
 GRACE_SECONDS = 5.0
 
 _OPTIONS = (
@@ -50,7 +52,8 @@ _OPTIONS = (
     ("grpc.so_reuseport", 0),
     # Long streams pass through address translation, which forgets silent ones.
     ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    # Callers notice by pings that a coordinator is frozen; see tuner.channel.
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
 
@@ -84,7 +87,13 @@ class Coordinator:
         """
         settings, ends = self._settings, self._ends
         settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        ends.callback(_locked(settings.state_dir / LOCK_FILE).close)
+        ends.callback(locked(settings).close)
+        if not settings.is_sqlite and settings.artifacts_dir is None:
+            log.warning(
+                "TUNER_COORDINATOR_ARTIFACTS_DIR isn't set: files stay in this coordinator's own "
+                "state folder, and another one on this database couldn't read them",
+                folder=str(settings.artifacts_path),
+            )
         token = client_token(settings.token_path)
         store = await asyncio.to_thread(open_store, settings.store_url)
         ends.callback(store.close)
@@ -92,7 +101,8 @@ class Coordinator:
         audit = Audit(store)
         ends.push_async_callback(audit.stop)
         audit.start()
-        gate = Gate(guard, audit, Streams(settings.max_streams))
+        database = DatabaseHealth()
+        gate = Gate(guard, audit, Streams(settings.max_streams), database)
         server = grpc.aio.server(
             interceptors=[gate],
             options=(*_OPTIONS, *SERVER_OPTIONS),
@@ -102,7 +112,7 @@ class Coordinator:
         gateway = self._make_gateway(settings, settings.advertise or self.address)
         ends.callback(gateway.close)
         artifacts = ArtifactStore(settings.artifacts_path)
-        self.core = core = Core(settings, store, artifacts, gateway, Hints())
+        self.core = core = Core(settings, store, artifacts, gateway, Hints(), database)
         await self._serve(server, core, guard)
         address_file = settings.state_dir / ADDRESS_FILE
         _write_address(address_file, self.address)
@@ -114,24 +124,30 @@ class Coordinator:
         policy = FirstComeFirstServed(core.settings.max_running_jobs)
         curves = Curves(core.store, core.artifacts)
         self._ends.callback(curves.close)
-        scheduler = Scheduler(core, policy, logs)
-        self._ends.push_async_callback(scheduler.stop, GRACE_SECONDS)
+        health_service = Health()
+        leader = Leader(
+            core,
+            lambda led: Scheduler(led, policy, logs),
+            health_service.say,
+            _holder(self.address),
+            alone=core.settings.is_sqlite,
+        )
         service = TunerService(core, policy, curves, logs, guard)
         add_TunerServiceServicer_to_server(service, server)
         add_RunnerServiceServicer_to_server(RunnerService(core), server)
-        healths = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(healths, server)
+        health_pb2_grpc.add_HealthServicer_to_server(health_service.servicer, server)
         reflection.enable_server_reflection(
             [*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME], server
         )
         await server.start()
         self._ends.push_async_callback(server.stop, GRACE_SECONDS)
-        for name in ("", *SERVICES):
-            await healths.set(name, health_pb2.HealthCheckResponse.SERVING)
-        scheduler.start()
-        # First of all, so that no call waits for news while the server waits for calls.
+        await health_service.say(database=True, leads=False)
+        leader.start()
+        # While calls are still answered: another one takes over at once.
+        self._ends.push_async_callback(leader.stop, GRACE_SECONDS)
+        # Before that, so that no call waits for news while the server waits for calls.
         self._ends.callback(core.hints.close)
-        self._ends.push_async_callback(healths.enter_graceful_shutdown)
+        self._ends.push_async_callback(health_service.servicer.enter_graceful_shutdown)
 
     async def stop(self) -> None:
         """Ends watchers, lets calls finish, lets go of jobs (they run on), closes the store."""
@@ -157,20 +173,11 @@ def _bind(server: grpc.aio.Server, settings: Settings) -> str:
     return f"{host}:{port}"
 
 
-def _locked(path: Path) -> IO[str]:
-    """Returns the lock file, locked until it is closed: one coordinator a state folder."""
-    file = path.open("w", encoding="utf-8")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.close()
-        raise TunerError(
-            Status.FAILED_PRECONDITION,
-            "STATE_IN_USE",
-            f"another coordinator has the state folder {path.parent}; stop it, or set "
-            "TUNER_COORDINATOR_STATE_DIR to another folder",
-        ) from error
-    return file
+def _holder(address: str) -> str:
+    """Returns what this coordinator is known by: where it is, and which of its lives."""
+    host, _, port = address.rpartition(":")
+    name = socket.gethostname() if host in ("0.0.0.0", "[::]") else host
+    return f"{name}:{port} {secrets.token_hex(3)}"
 
 
 def _write_address(path: Path, address: str) -> None:

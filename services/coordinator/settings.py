@@ -164,6 +164,11 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.state_dir / 'coordinator.db'}"
 
     @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is a file, which one coordinator has alone."""
+        return self.store_url.startswith("sqlite")
+
+    @property
     def artifacts_path(self) -> Path:
         """The folder of uploaded data and logs."""
         return self.artifacts_dir or self.state_dir / "artifacts"

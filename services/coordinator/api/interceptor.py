@@ -25,6 +25,7 @@ from services.coordinator.access.rules import (
     authorise,
     namespace_of,
 )
+from services.coordinator.database_health import DatabaseHealth
 from services.coordinator.store.errors import (
     AlreadyExistsError,
     DataChangedError,
@@ -69,8 +70,11 @@ class Gate(grpc.aio.ServerInterceptor):
     Health and reflection are open.
     """
 
-    def __init__(self, guard: Guard, audit: Audit, streams: Streams) -> None:
-        """Takes what knows tokens, the audit log, and the count of streams."""
+    def __init__(
+        self, guard: Guard, audit: Audit, streams: Streams, database: DatabaseHealth
+    ) -> None:
+        """Takes what knows tokens, the audit log, the count of streams, the database's state."""
+        self._database = database
         self._guard = guard
         self._audit = audit
         self._streams = streams
@@ -96,12 +100,14 @@ class Gate(grpc.aio.ServerInterceptor):
             async def run_stream(request: Any, context: Context) -> AsyncIterator[Any]:
                 passage = self._passage(method, context)
                 try:
-                    await passage.admit(request)
+                    async with self._database.needed():
+                        await passage.admit(request)
                     with passage.counted():
                         async with aclosing(handler.unary_stream(request, context)) as answers:
-                            async for answer in answers:
+                            async for answer in _needing(self._database, answers):
                                 # What a token may see ends with the token.
-                                await passage.still(request)
+                                async with self._database.needed():
+                                    await passage.still(request)
                                 yield answer
                 except Exception as error:  # noqa: BLE001 - the last place that can answer
                     await passage.fail(error)
@@ -112,7 +118,7 @@ class Gate(grpc.aio.ServerInterceptor):
             async def run_upload(requests: AsyncIterator[Any], context: Context) -> Any:
                 passage = self._passage(method, context)
                 try:
-                    async with aclosing(_paced(requests)) as paced:
+                    async with self._database.needed(), aclosing(_paced(requests)) as paced:
                         first = await passage.first(paced)
                         await passage.admit(first)
                         with passage.counted():
@@ -130,7 +136,8 @@ class Gate(grpc.aio.ServerInterceptor):
             async def run(request: Any, context: Context) -> Any:
                 passage = self._passage(method, context)
                 try:
-                    async with _within(UNARY_SECONDS, "the call took longer than"):
+                    bound = _within(UNARY_SECONDS, "the call took longer than")
+                    async with self._database.needed(), bound:
                         await passage.admit(request)
                         return passage.end(await handler.unary_unary(request, context))
                 except asyncio.CancelledError:
@@ -299,6 +306,18 @@ async def _within(seconds: float, what: str) -> AsyncIterator[None]:
             raise
         text = f"{what} {seconds:g} s, which is the most that it may"
         raise TunerError(Status.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", text) from error
+
+
+async def _needing(
+    database: DatabaseHealth, answers: AsyncIterator[Any]
+) -> AsyncGenerator[Any, None]:
+    """Yields the answers of a stream, none of which waits for a silent database."""
+    while True:
+        async with database.needed():
+            answer = await anext(answers, None)
+        if answer is None:
+            return
+        yield answer
 
 
 async def _paced(requests: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:

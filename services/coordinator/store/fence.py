@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
@@ -12,10 +13,18 @@ from services.coordinator.store.errors import DeposedError
 
 @dataclass(frozen=True)
 class Fence:
-    """A lease and the epoch under which its holder writes."""
+    """A lease and the epoch under which its holder writes.
+
+    Attributes:
+        lease: The lease's name.
+        epoch: Its epoch when it was taken.
+        on_deposed: Called, in any thread, whenever a write was refused. Who writes may
+            take the error for one of many; this tells who leads.
+    """
 
     lease: str
     epoch: int
+    on_deposed: Callable[[], object] = field(default=lambda: None, compare=False, repr=False)
 
     def check(self, connection: sa.Connection) -> None:
         """Passes while the lease has that epoch, and keeps it so until the transaction ends.
@@ -32,8 +41,10 @@ class Fence:
             .with_for_update(read=True, key_share=True)
         )
         row = connection.execute(query).one_or_none()
+        if row is not None and row.epoch == self.epoch and row.holder:
+            return
+        self.on_deposed()
         if row is None or row.epoch != self.epoch:
             now = "isn't there" if row is None else f"has epoch {row.epoch} by now"
             raise DeposedError(f"the lease {self.lease!r} {now}, and this is {self.epoch}")
-        if not row.holder:
-            raise DeposedError(f"the lease {self.lease!r} of epoch {self.epoch} was given back")
+        raise DeposedError(f"the lease {self.lease!r} of epoch {self.epoch} was given back")
