@@ -20,7 +20,6 @@ from services.coordinator.access.audit import Audit
 from services.coordinator.access.guard import Guard
 from services.coordinator.access.limits import SERVER_OPTIONS, Streams
 from services.coordinator.access.tls import server_credentials
-from services.coordinator.admission import FirstComeFirstServed
 from services.coordinator.api.interceptor import Gate
 from services.coordinator.api.runner_service import RunnerService
 from services.coordinator.api.tuner_service import TunerService
@@ -115,24 +114,23 @@ class Coordinator:
         self.core = core = Core(settings, store, artifacts, gateway, Hints(), database)
         await self._serve(server, core, guard)
         address_file = settings.state_dir / ADDRESS_FILE
-        _write_address(address_file, self.address)
+        _write_address(address_file, self.address, tls=settings.tls_cert is not None)
         ends.callback(address_file.unlink, missing_ok=True)
         log.info("coordinator serves", address=self.address, state=str(settings.state_dir))
 
     async def _serve(self, server: grpc.aio.Server, core: Core, guard: Guard) -> None:
         logs = DriverLogs(core.store, core.artifacts, core.gateway, core.hints)
-        policy = FirstComeFirstServed(core.settings.max_running_jobs)
         curves = Curves(core.store, core.artifacts)
         self._ends.callback(curves.close)
         health_service = Health()
         leader = Leader(
             core,
-            lambda led: Scheduler(led, policy, logs),
+            lambda led: Scheduler(led, logs),
             health_service.say,
             _holder(self.address),
             alone=core.settings.is_sqlite,
         )
-        service = TunerService(core, policy, curves, logs, guard)
+        service = TunerService(core, curves, logs, guard)
         add_TunerServiceServicer_to_server(service, server)
         add_RunnerServiceServicer_to_server(RunnerService(core), server)
         health_pb2_grpc.add_HealthServicer_to_server(health_service.servicer, server)
@@ -180,10 +178,10 @@ def _holder(address: str) -> str:
     return f"{name}:{port} {secrets.token_hex(3)}"
 
 
-def _write_address(path: Path, address: str) -> None:
+def _write_address(path: Path, address: str, *, tls: bool) -> None:
     """Tells where the coordinator is. A reader sees the whole file or the former one."""
     temporary = path.with_suffix(".part")
     temporary.write_text(
-        json.dumps({"address": address, "pid": os.getpid()}) + "\n", encoding="utf-8"
+        json.dumps({"address": address, "pid": os.getpid(), "tls": tls}) + "\n", encoding="utf-8"
     )
     temporary.replace(path)

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tuner import catalog
+from tuner.client.access import AccessCalls
 from tuner.client.endpoint import Endpoint, find_endpoint
 from tuner.client.export import Export, choose
 from tuner.client.job import Job
@@ -26,7 +27,7 @@ from tuner.wire.names import JobName, check_id
 from tuner.wire.spec import spec_to_wire
 
 
-class Client:
+class Client(AccessCalls):
     """A connection to a coordinator; a context manager that closes it.
 
     Args:
@@ -37,6 +38,9 @@ class Client:
         timeout: Deadline of every call, in seconds. A coordinator that can't be
             reached is tried again for a part of it.
         namespace: Where jobs that are named by their id alone are looked for.
+        tls_ca: File of the authority that the coordinator is trusted by, in PEM;
+            TUNER_TLS_CA, or with TUNER_TLS=true this system's authorities, where
+            omitted, else plaintext.
 
     Raises:
         TunerError: UNAVAILABLE, reason NO_COORDINATOR, where no coordinator is
@@ -50,8 +54,9 @@ class Client:
         timeout: float = 30.0,
         *,
         namespace: str = "default",
+        tls_ca: str | Path | None = None,
     ) -> None:
-        self._transport = Transport(find_endpoint(address, token), timeout)
+        self._transport = Transport(find_endpoint(address, token, tls_ca), timeout)
         self._namespace = check_id(namespace, "namespace")
 
     def __enter__(self) -> Self:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tuner.errors import Status, TunerError, invalid
+from tuner.tls import Tls, find_tls
 
 
 def state_home() -> Path:
@@ -23,22 +24,29 @@ class Endpoint:
         address: "host:port".
         token: What proves who asks; empty where the coordinator wants none.
         embedded: Whether it is the one that `tuner up` starts here.
+        tls: What it is trusted by; None for plaintext.
     """
 
     address: str
     token: str = field(default="", repr=False)
     embedded: bool = False
+    tls: Tls | None = None
 
 
-def find_endpoint(address: str | None = None, token: str | None = None) -> Endpoint:
+def find_endpoint(
+    address: str | None = None, token: str | None = None, tls_ca: str | Path | None = None
+) -> Endpoint:
     """Returns the coordinator that is meant.
 
     The arguments go first, then TUNER_ADDRESS and TUNER_TOKEN, then the
-    embedded coordinator of this machine, with the token that it made.
+    embedded coordinator of this machine, with the token that it made. It is
+    trusted as `tls_ca`, TUNER_TLS_CA or TUNER_TLS say; one of this machine that
+    says that it speaks plaintext is spoken to in plaintext.
 
     Raises:
-        TunerError: INVALID_ARGUMENT where the address is none; UNAVAILABLE,
-            reason NO_COORDINATOR, where nothing is named and nothing is up.
+        TunerError: INVALID_ARGUMENT where the address is none, or a file of TLS
+            can't be read; UNAVAILABLE, reason NO_COORDINATOR, where nothing is
+            named and nothing is up.
     """
     named = address or os.environ.get("TUNER_ADDRESS", "")
     elsewhere = os.environ.get("TUNER_TOKEN", "")
@@ -46,10 +54,13 @@ def find_endpoint(address: str | None = None, token: str | None = None) -> Endpo
         host, colon, port = named.rpartition(":")
         if not (colon and host and port.isdigit()) or "/" in named:
             raise invalid("address", f"{named!r} is not of the form HOST:PORT", "INVALID_ADDRESS")
-        ours = _embedded_token(state_home()) if named == _embedded_address(state_home()) else ""
-        return Endpoint(named, token or ours or elsewhere)
+        here = _embedded(state_home())
+        if here is None or here[0] != named:
+            return Endpoint(named, token or elsewhere, tls=find_tls(tls_ca))
+        ours = _embedded_token(state_home())
+        return Endpoint(named, token or ours or elsewhere, tls=_tls_of(here, tls_ca))
     home = state_home()
-    found = _embedded_address(home)
+    found = _embedded(home)
     if found is None:
         raise TunerError(
             Status.UNAVAILABLE,
@@ -57,17 +68,30 @@ def find_endpoint(address: str | None = None, token: str | None = None) -> Endpo
             f"no coordinator is up in {home}; start one with `tuner up`, "
             "or name one with --address or TUNER_ADDRESS",
         )
-    return Endpoint(found, token or _embedded_token(home) or elsewhere, embedded=True)
+    return Endpoint(
+        found[0],
+        token or _embedded_token(home) or elsewhere,
+        embedded=True,
+        tls=_tls_of(found, tls_ca),
+    )
 
 
-def _embedded_address(home: Path) -> str | None:
-    """Returns the address of the coordinator that lives in the folder, or None."""
+def _embedded(home: Path) -> tuple[str, bool] | None:
+    """Returns the address of the coordinator that lives in the folder, and whether it speaks TLS.
+
+    None where there is none.
+    """
     try:
         state = json.loads((home / "coordinator.json").read_text(encoding="utf-8"))
         address, pid = str(state["address"]), int(state["pid"])
-    except (OSError, ValueError, KeyError, TypeError):
+        secured = bool(state.get("tls"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return address if _alive(pid) else None
+    return (address, secured) if _alive(pid) else None
+
+
+def _tls_of(embedded: tuple[str, bool], tls_ca: str | Path | None) -> Tls | None:
+    return find_tls(tls_ca) if embedded[1] or tls_ca else None
 
 
 def _embedded_token(home: Path) -> str:

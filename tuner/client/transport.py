@@ -12,6 +12,7 @@ import grpc
 from tuner.client.endpoint import Endpoint
 from tuner.client.user import user_name
 from tuner.errors import Status, TunerError
+from tuner.tls import mismatch, open_channel
 from tuner.v1.tuner_service_pb2_grpc import TunerServiceStub
 from tuner.wire.caller import caller_to_wire
 from tuner.wire.errors import from_rpc_error
@@ -75,7 +76,7 @@ class Transport:
         self.timeout = timeout
         self._retry = retry
         self._metadata = caller_to_wire(endpoint.token, user_name())
-        self._channel = grpc.insecure_channel(endpoint.address, options=_OPTIONS)
+        self._channel = open_channel(endpoint.address, endpoint.tls, _OPTIONS)
         self.stub = TunerServiceStub(self._channel)
 
     def close(self) -> None:
@@ -127,11 +128,15 @@ class Transport:
     def _tried(self, send: Callable[[float], _Response], timeout: float) -> _Response:
         deadline = time.monotonic() + timeout
         backoff = Backoff(min(self._retry, timeout))
+        asked = False
         while True:
             try:
                 return send(max(deadline - time.monotonic(), 0.001))
             except grpc.RpcError as error:
                 found = self._translated(error)
+                if found.reason == "UNREACHABLE" and not asked:
+                    asked = True
+                    found = mismatch(self.endpoint.address, self.endpoint.tls) or found
                 if found.status is not Status.UNAVAILABLE or not backoff.pause():
                     raise found from error
 
