@@ -141,6 +141,7 @@ def climb(
     restart: float = 0.0,
     ahead: float = 0.0,
     reread: Callable[[PlanStep], PlanStep] = lambda step: step,
+    begun: SearchRecord | None = None,
 ) -> SearchRecord:
     """Runs a search to its end, on so many workers, in an arrival order drawn from a seed.
 
@@ -148,16 +149,17 @@ def climb(
     away but the committed steps and the recorded measurements, as when a
     runner dies. The steps are then as `reread` gives them back. With a chance of
     `ahead`, after any arrival something is there that no step has claimed, and that a
-    later one may.
+    later one may. One that was begun goes on; what it owes comes first.
     """
     chance = random.Random(shuffle)
-    record = SearchRecord(JOB, key)
+    record = begun or SearchRecord(JOB, key)
     for _ in range(MAX_STEPS):
-        step = Climb(table.spec, key).next_step(record)
-        if step is None:
-            return record
-        record.steps.append(step)
-        _claim(record, step)
+        if not record.unfinished():
+            step = Climb(table.spec, key).next_step(record)
+            if step is None:
+                return record
+            record.steps.append(step)
+            _claim(record, step)
         waiting = record.unfinished()
         while waiting:
             packet = waiting.pop(chance.randrange(min(workers, len(waiting))))
@@ -170,9 +172,9 @@ def climb(
                 if kept and chance.random() < 0.5:  # one row never reached the coordinator
                     kept.pop()
                 chance.shuffle(kept)
-                record = SearchRecord(
-                    JOB, key, [reread(step) for step in record.steps], {m.id: m for m in kept}
-                )
+                steps = [reread(step) for step in record.steps]
+                record = SearchRecord(JOB, key, steps, {m.id: m for m in kept})
+                record.reopen()  # it is open, as the coordinator tells
                 waiting = record.unfinished()
                 chance.shuffle(waiting)
     raise AssertionError("the search doesn't end")

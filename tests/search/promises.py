@@ -213,5 +213,5 @@ PROMISES = (
 def up_to(record: SearchRecord, steps: int) -> SearchRecord:
     """Returns what there was once so many steps were done."""
     return SearchRecord(
-        record.job, record.search, record.steps[:steps], record.measurements, record._ids
+        record.job, record.search, record.steps[:steps], record.measurements, _ids=record._ids
     )

@@ -94,7 +94,9 @@ class Foresight:
         packets: dict[Ids, Packet] = {}
         for i in range(IMAGINED):
             seed = seed_of(record.job, record.search, len(record.steps), len(final), i)
-            ahead = _Imagined(record.job, record.search, list(record.steps), dict(final))
+            ahead = _Imagined(
+                record.job, record.search, list(record.steps), dict(final), record.reopened
+            )
             ahead.imagine(Imagination(known, seed))
             step = self._policy.next_step(ahead)
             for packet in step.packets if step else ():
@@ -113,7 +115,7 @@ class _Imagined(SearchRecord):
     """A record whose running step has ended in some way."""
 
     def imagine(self, imagination: Imagination) -> None:
-        for packet in self.steps[-1].packets:
+        for packet in self.unfinished():
             for i, member in zip(self.ids(packet), packet.members(), strict=True):
                 if i not in self.measurements:
                     self.measurements[i] = imagination.row(self.search, i, packet, member)

@@ -32,12 +32,15 @@ class SearchRecord:
         search: The search's key.
         steps: Its plan steps, from number 1.
         measurements: Final measurements of the search by id.
+        reopened: How many of the steps there were when a search that had concluded was last
+            opened again. Those stay as they are, their conclusions as decisions of their time.
     """
 
     job: str
     search: str
     steps: list[PlanStep] = field(default_factory=list)
     measurements: dict[str, Measurement] = field(default_factory=dict)
+    reopened: int = 0
     _ids: dict[str, list[str]] = field(default_factory=dict, repr=False, compare=False)
     _rows: dict[tuple[Phase, float], list[Measurement]] = field(
         default_factory=dict, repr=False, compare=False
@@ -59,19 +62,29 @@ class SearchRecord:
         return ids
 
     def unfinished(self) -> list[Packet]:
-        """Returns the packets of the last step that still owe a measurement."""
-        if not self.steps:
+        """Returns the packets of the last step with any that still owe a measurement.
+
+        A search that was ended from outside, by a budget say, may have been so in the middle
+        of a step. Once it is open again, that step comes first.
+        """
+        last = next((step for step in reversed(self.steps) if step.packets), None)
+        if last is None or self.concluded:
             return []
         return [
             packet
-            for packet in self.steps[-1].packets
+            for packet in last.packets
             if any(i not in self.measurements for i in self.ids(packet))
         ]
 
     @property
     def concluded(self) -> bool:
-        """Whether the last step ended the search."""
-        return bool(self.steps) and self.steps[-1].kind is StepKind.CONCLUDE
+        """Whether the last step ended the search, and nobody has opened it again."""
+        return len(self.steps) > self.reopened and self.steps[-1].kind is StepKind.CONCLUDE
+
+    def reopen(self) -> None:
+        """Opens the search again where its last step has ended it: the next one may go on."""
+        if self.concluded:
+            self.reopened = len(self.steps)
 
     def claimed(self, phase: Phase | None = None) -> Iterator[Measurement]:
         """Yields the final measurements in the order in which steps claimed them.

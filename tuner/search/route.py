@@ -33,9 +33,10 @@ def between(
 ) -> int | None:
     """Returns the level to try between an answer and the open level below it.
 
-    The middle one of those below `top` that were passed over; None where none was.
+    The middle one of those below `top` that were passed over; None where none was. None is
+    open below the smallest one, unless smaller ones were declared later.
     """
-    below = max((level for level in opened if level < answer), default=answer)
+    below = max((level for level in opened if level < answer), default=0)
     return _middle(question, below, min(answer, top))
 
 
@@ -57,7 +58,7 @@ def missing(question: Question, opened: Collection[int], top: float = math.inf) 
 
     The middle one of those below `top` that were passed over; None where none was.
     """
-    gaps = reversed([*itertools.pairwise(sorted(opened))])
+    gaps = reversed([*itertools.pairwise([0, *sorted(opened)])])
     found = (_middle(question, low, min(high, top)) for low, high in gaps)
     return next((k for k in found if k is not None), None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from tuner.record import Setting, seed_of
+from tuner.record import Phase, Setting, seed_of
 from tuner.search.record import SearchRecord
 from tuner.search.selection import Group, Selection
 from tuner.search.spec import SearchSpec, is_nested
@@ -46,6 +46,9 @@ class Trials:
     In a race the better half of a level's settings goes on to the next tuning split, until
     the splits or the settings run out. Whoever is compared was trained to the end: nothing
     is raced across epochs.
+
+    Levels that one fit scores share their settings. Where some are declared after the others
+    were tuned, what was tried is tried there first, on the same splits.
     """
 
     def __init__(self, spec: SearchSpec, key: str) -> None:
@@ -79,6 +82,9 @@ class Trials:
         if not self._selection.needed:
             return []
         going = {group for group in groups if not set(group) <= set(closed)}
+        late = [t for group in groups if group in going for t in self._caught_up(record, group)]
+        if late:
+            return late
         trials = [
             Trial(group, setting, run)
             for i, group in enumerate(groups)
@@ -88,6 +94,18 @@ class Trials:
         ]
         raced = (group for group in groups if group in going)
         return trials or [t for group in raced for t in self._race(record, group)]
+
+    def _caught_up(self, record: SearchRecord, group: Group) -> list[Trial]:
+        """Returns what was tried at some levels of a group and is missing at others."""
+        there: dict[tuple[Setting, int], set[int]] = {}
+        for level in group:
+            for row in record.rows(Phase.TUNING, level):
+                there.setdefault((row.setting, row.replicate), set()).add(level)
+        return [
+            Trial(tuple(level for level in group if level not in levels), setting, split)
+            for (setting, split), levels in there.items()
+            if len(levels) < len(group)
+        ]
 
     def _budget(self, group: Group) -> int:
         """Returns the trials of a group before the level above is known."""
