@@ -26,17 +26,17 @@ from tuner.v1 import record_pb2 as tuner_dot_v1_dot_record__pb2
 from tuner.v1 import spec_pb2 as tuner_dot_v1_dot_spec__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtuner/v1/runner_service.proto\x12\x08tuner.v1\x1a\x15tuner/v1/record.proto\x1a\x13tuner/v1/spec.proto\"9\n\nAttemptRef\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\")\n\x0c\x45nrolRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"w\n\rEnrolResponse\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.tuner.v1.AttemptRef\x12\r\n\x05token\x18\x02 \x01(\t\x12\x15\n\rlease_seconds\x18\x03 \x01(\x01\x12\x19\n\x11heartbeat_seconds\x18\x04 \x01(\x01\"=\n\x14GetAssignmentRequest\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.tuner.v1.AttemptRef\"\x90\x02\n\x15GetAssignmentResponse\x12\x1f\n\x04spec\x18\x01 \x01(\x0b\x32\x11.tuner.v1.JobSpec\x12\x12\n\ndata_roots\x18\x02 \x03(\t\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x17\n\x0f\x65lapsed_seconds\x18\x04 \x01(\x01\x12\x1d\n\x15\x62illed_device_seconds\x18\x05 \x01(\x01\x12&\n\nplan_steps\x18\x06 \x03(\x0b\x32\x12.tuner.v1.PlanStep\x12+\n\x0cmeasurements\x18\x07 \x03(\x0b\x32\x15.tuner.v1.Measurement\x12&\n\x07surplus\x18\x08 \x03(\x0b\x32\x15.tuner.v1.Measurement\"`\n\x15\x43ommitPlanStepRequest\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.tuner.v1.AttemptRef\x12 \n\x04step\x18\x02 \x01(\x0b\x32\x12.tuner.v1.PlanStep\")\n\x16\x43ommitPlanStepResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08\"\xc9\x01\n\x19RecordMeasurementsRequest\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.tuner.v1.AttemptRef\x12+\n\x0cmeasurements\x18\x02 \x03(\x0b\x32\x15.tuner.v1.Measurement\x12\x30\n\x0fpacket_attempts\x18\x03 \x03(\x0b\x32\x17.tuner.v1.PacketAttempt\x12&\n\x07surplus\x18\x04 \x03(\x0b\x32\x15.tuner.v1.Measurement\"[\n\x1aRecordMeasurementsResponse\x12\x10\n\x08recorded\x18\x01 \x01(\x05\x12\x16\n\x0erepeated_count\x18\x02 \x01(\x05\x12\x13\n\x0b\x63onflicting\x18\x03 \x01(\x05\"\x8b\x01\n\x10HeartbeatRequest\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.tuner.v1.AttemptRef\x12\x12\n\nslots_busy\x18\x02 \x01(\x05\x12\x17\n\x0fpackets_waiting\x18\x03 \x01(\x05\x12#\n\x04held\x18\x04 \x03(\x0b\x32\x15.tuner.v1.SlotsOnNode\"*\n\x0bSlotsOnNode\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\x05\"o\n\x11HeartbeatResponse\x12&\n\tdirective\x18\x01 \x01(\x0e\x32\x13.tuner.v1.Directive\x12\r\n\x05slots\x18\x02 \x01(\x05\x12\x13\n\x0b\x61void_nodes\x18\x03 \x03(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\x88\x01\n\x14\x46inishAttemptRequest\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.tuner.v1.AttemptRef\x12)\n\x07outcome\x18\x02 \x01(\x0e\x32\x18.tuner.v1.AttemptOutcome\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"\x17\n\x15\x46inishAttemptResponse\"I\n\x10\x46\x65tchBlobRequest\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.tuner.v1.AttemptRef\x12\x0e\n\x06sha256\x18\x02 \x01(\t\"\"\n\x11\x46\x65tchBlobResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\"f\n\x16\x44\x65scribeDatasetRequest\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.tuner.v1.AttemptRef\x12%\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x16.tuner.v1.DatasetFacts\"*\n\x17\x44\x65scribeDatasetResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08\"w\n\x15\x41ttachArtifactRequest\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.tuner.v1.AttemptRef\x12(\n\x06header\x18\x02 \x01(\x0b\x32\x18.tuner.v1.ArtifactHeader\x12\r\n\x05\x63hunk\x18\x03 \x01(\x0c\"B\n\x0e\x41rtifactHeader\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\")\n\x16\x41ttachArtifactResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08*\x92\x01\n\tDirective\x12\x19\n\x15\x44IRECTIVE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44IRECTIVE_CONTINUE\x10\x01\x12\x13\n\x0f\x44IRECTIVE_SHARE\x10\x02\x12\x13\n\x0f\x44IRECTIVE_PAUSE\x10\x03\x12\x12\n\x0e\x44IRECTIVE_STOP\x10\x04\x12\x14\n\x10\x44IRECTIVE_CANCEL\x10\x05*\xc5\x01\n\x0e\x41ttemptOutcome\x12\x1f\n\x1b\x41TTEMPT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41TTEMPT_OUTCOME_COMPLETED\x10\x01\x12\x1b\n\x17\x41TTEMPT_OUTCOME_INVALID\x10\x02\x12\x1b\n\x17\x41TTEMPT_OUTCOME_CRASHED\x10\x03\x12\x1d\n\x19\x41TTEMPT_OUTCOME_CANCELLED\x10\x04\x12\x1a\n\x16\x41TTEMPT_OUTCOME_PAUSED\x10\x05\x32\xe2\x05\n\rRunnerService\x12\x38\n\x05\x45nrol\x12\x16.tuner.v1.EnrolRequest\x1a\x17.tuner.v1.EnrolResponse\x12R\n\rGetAssignment\x12\x1e.tuner.v1.GetAssignmentRequest\x1a\x1f.tuner.v1.GetAssignmentResponse0\x01\x12S\n\x0e\x43ommitPlanStep\x12\x1f.tuner.v1.CommitPlanStepRequest\x1a .tuner.v1.CommitPlanStepResponse\x12_\n\x12RecordMeasurements\x12#.tuner.v1.RecordMeasurementsRequest\x1a$.tuner.v1.RecordMeasurementsResponse\x12\x44\n\tHeartbeat\x12\x1a.tuner.v1.HeartbeatRequest\x1a\x1b.tuner.v1.HeartbeatResponse\x12P\n\rFinishAttempt\x12\x1e.tuner.v1.FinishAttemptRequest\x1a\x1f.tuner.v1.FinishAttemptResponse\x12\x46\n\tFetchBlob\x12\x1a.tuner.v1.FetchBlobRequest\x1a\x1b.tuner.v1.FetchBlobResponse0\x01\x12V\n\x0f\x44\x65scribeDataset\x12 .tuner.v1.DescribeDatasetRequest\x1a!.tuner.v1.DescribeDatasetResponse\x12U\n\x0e\x41ttachArtifact\x12\x1f.tuner.v1.AttachArtifactRequest\x1a .tuner.v1.AttachArtifactResponse(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dtuner/v1/runner_service.proto\x12\x08tuner.v1\x1a\x15tuner/v1/record.proto\x1a\x13tuner/v1/spec.proto\"9\n\nAttemptRef\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x02 \x01(\x05\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\")\n\x0c\x45nrolRequest\x12\x0b\n\x03job\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\"w\n\rEnrolResponse\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.tuner.v1.AttemptRef\x12\r\n\x05token\x18\x02 \x01(\t\x12\x15\n\rlease_seconds\x18\x03 \x01(\x01\x12\x19\n\x11heartbeat_seconds\x18\x04 \x01(\x01\"=\n\x14GetAssignmentRequest\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.tuner.v1.AttemptRef\"\xa7\x02\n\x15GetAssignmentResponse\x12\x1f\n\x04spec\x18\x01 \x01(\x0b\x32\x11.tuner.v1.JobSpec\x12\x12\n\ndata_roots\x18\x02 \x03(\t\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x17\n\x0f\x65lapsed_seconds\x18\x04 \x01(\x01\x12\x1d\n\x15\x62illed_device_seconds\x18\x05 \x01(\x01\x12&\n\nplan_steps\x18\x06 \x03(\x0b\x32\x12.tuner.v1.PlanStep\x12+\n\x0cmeasurements\x18\x07 \x03(\x0b\x32\x15.tuner.v1.Measurement\x12&\n\x07surplus\x18\x08 \x03(\x0b\x32\x15.tuner.v1.Measurement\x12\x15\n\ropen_searches\x18\t \x03(\t\"`\n\x15\x43ommitPlanStepRequest\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.tuner.v1.AttemptRef\x12 \n\x04step\x18\x02 \x01(\x0b\x32\x12.tuner.v1.PlanStep\")\n\x16\x43ommitPlanStepResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08\"\xc9\x01\n\x19RecordMeasurementsRequest\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.tuner.v1.AttemptRef\x12+\n\x0cmeasurements\x18\x02 \x03(\x0b\x32\x15.tuner.v1.Measurement\x12\x30\n\x0fpacket_attempts\x18\x03 \x03(\x0b\x32\x17.tuner.v1.PacketAttempt\x12&\n\x07surplus\x18\x04 \x03(\x0b\x32\x15.tuner.v1.Measurement\"[\n\x1aRecordMeasurementsResponse\x12\x10\n\x08recorded\x18\x01 \x01(\x05\x12\x16\n\x0erepeated_count\x18\x02 \x01(\x05\x12\x13\n\x0b\x63onflicting\x18\x03 \x01(\x05\"\x8b\x01\n\x10HeartbeatRequest\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.tuner.v1.AttemptRef\x12\x12\n\nslots_busy\x18\x02 \x01(\x05\x12\x17\n\x0fpackets_waiting\x18\x03 \x01(\x05\x12#\n\x04held\x18\x04 \x03(\x0b\x32\x15.tuner.v1.SlotsOnNode\"*\n\x0bSlotsOnNode\x12\x0c\n\x04node\x18\x01 \x01(\t\x12\r\n\x05slots\x18\x02 \x01(\x05\"o\n\x11HeartbeatResponse\x12&\n\tdirective\x18\x01 \x01(\x0e\x32\x13.tuner.v1.Directive\x12\r\n\x05slots\x18\x02 \x01(\x05\x12\x13\n\x0b\x61void_nodes\x18\x03 \x03(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"\x88\x01\n\x14\x46inishAttemptRequest\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.tuner.v1.AttemptRef\x12)\n\x07outcome\x18\x02 \x01(\x0e\x32\x18.tuner.v1.AttemptOutcome\x12\r\n\x05\x66ield\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"\x17\n\x15\x46inishAttemptResponse\"I\n\x10\x46\x65tchBlobRequest\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.tuner.v1.AttemptRef\x12\x0e\n\x06sha256\x18\x02 \x01(\t\"\"\n\x11\x46\x65tchBlobResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\"f\n\x16\x44\x65scribeDatasetRequest\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.tuner.v1.AttemptRef\x12%\n\x05\x66\x61\x63ts\x18\x02 \x01(\x0b\x32\x16.tuner.v1.DatasetFacts\"*\n\x17\x44\x65scribeDatasetResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08\"w\n\x15\x41ttachArtifactRequest\x12%\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x14.tuner.v1.AttemptRef\x12(\n\x06header\x18\x02 \x01(\x0b\x32\x18.tuner.v1.ArtifactHeader\x12\r\n\x05\x63hunk\x18\x03 \x01(\x0c\"B\n\x0e\x41rtifactHeader\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\")\n\x16\x41ttachArtifactResponse\x12\x0f\n\x07\x65xisted\x18\x01 \x01(\x08*\x92\x01\n\tDirective\x12\x19\n\x15\x44IRECTIVE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44IRECTIVE_CONTINUE\x10\x01\x12\x13\n\x0f\x44IRECTIVE_SHARE\x10\x02\x12\x13\n\x0f\x44IRECTIVE_PAUSE\x10\x03\x12\x12\n\x0e\x44IRECTIVE_STOP\x10\x04\x12\x14\n\x10\x44IRECTIVE_CANCEL\x10\x05*\xc5\x01\n\x0e\x41ttemptOutcome\x12\x1f\n\x1b\x41TTEMPT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x41TTEMPT_OUTCOME_COMPLETED\x10\x01\x12\x1b\n\x17\x41TTEMPT_OUTCOME_INVALID\x10\x02\x12\x1b\n\x17\x41TTEMPT_OUTCOME_CRASHED\x10\x03\x12\x1d\n\x19\x41TTEMPT_OUTCOME_CANCELLED\x10\x04\x12\x1a\n\x16\x41TTEMPT_OUTCOME_PAUSED\x10\x05\x32\xe2\x05\n\rRunnerService\x12\x38\n\x05\x45nrol\x12\x16.tuner.v1.EnrolRequest\x1a\x17.tuner.v1.EnrolResponse\x12R\n\rGetAssignment\x12\x1e.tuner.v1.GetAssignmentRequest\x1a\x1f.tuner.v1.GetAssignmentResponse0\x01\x12S\n\x0e\x43ommitPlanStep\x12\x1f.tuner.v1.CommitPlanStepRequest\x1a .tuner.v1.CommitPlanStepResponse\x12_\n\x12RecordMeasurements\x12#.tuner.v1.RecordMeasurementsRequest\x1a$.tuner.v1.RecordMeasurementsResponse\x12\x44\n\tHeartbeat\x12\x1a.tuner.v1.HeartbeatRequest\x1a\x1b.tuner.v1.HeartbeatResponse\x12P\n\rFinishAttempt\x12\x1e.tuner.v1.FinishAttemptRequest\x1a\x1f.tuner.v1.FinishAttemptResponse\x12\x46\n\tFetchBlob\x12\x1a.tuner.v1.FetchBlobRequest\x1a\x1b.tuner.v1.FetchBlobResponse0\x01\x12V\n\x0f\x44\x65scribeDataset\x12 .tuner.v1.DescribeDatasetRequest\x1a!.tuner.v1.DescribeDatasetResponse\x12U\n\x0e\x41ttachArtifact\x12\x1f.tuner.v1.AttachArtifactRequest\x1a .tuner.v1.AttachArtifactResponse(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tuner.v1.runner_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DIRECTIVE']._serialized_start=2041
-  _globals['_DIRECTIVE']._serialized_end=2187
-  _globals['_ATTEMPTOUTCOME']._serialized_start=2190
-  _globals['_ATTEMPTOUTCOME']._serialized_end=2387
+  _globals['_DIRECTIVE']._serialized_start=2064
+  _globals['_DIRECTIVE']._serialized_end=2210
+  _globals['_ATTEMPTOUTCOME']._serialized_start=2213
+  _globals['_ATTEMPTOUTCOME']._serialized_end=2410
   _globals['_ATTEMPTREF']._serialized_start=87
   _globals['_ATTEMPTREF']._serialized_end=144
   _globals['_ENROLREQUEST']._serialized_start=146
@@ -46,39 +46,39 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETASSIGNMENTREQUEST']._serialized_start=310
   _globals['_GETASSIGNMENTREQUEST']._serialized_end=371
   _globals['_GETASSIGNMENTRESPONSE']._serialized_start=374
-  _globals['_GETASSIGNMENTRESPONSE']._serialized_end=646
-  _globals['_COMMITPLANSTEPREQUEST']._serialized_start=648
-  _globals['_COMMITPLANSTEPREQUEST']._serialized_end=744
-  _globals['_COMMITPLANSTEPRESPONSE']._serialized_start=746
-  _globals['_COMMITPLANSTEPRESPONSE']._serialized_end=787
-  _globals['_RECORDMEASUREMENTSREQUEST']._serialized_start=790
-  _globals['_RECORDMEASUREMENTSREQUEST']._serialized_end=991
-  _globals['_RECORDMEASUREMENTSRESPONSE']._serialized_start=993
-  _globals['_RECORDMEASUREMENTSRESPONSE']._serialized_end=1084
-  _globals['_HEARTBEATREQUEST']._serialized_start=1087
-  _globals['_HEARTBEATREQUEST']._serialized_end=1226
-  _globals['_SLOTSONNODE']._serialized_start=1228
-  _globals['_SLOTSONNODE']._serialized_end=1270
-  _globals['_HEARTBEATRESPONSE']._serialized_start=1272
-  _globals['_HEARTBEATRESPONSE']._serialized_end=1383
-  _globals['_FINISHATTEMPTREQUEST']._serialized_start=1386
-  _globals['_FINISHATTEMPTREQUEST']._serialized_end=1522
-  _globals['_FINISHATTEMPTRESPONSE']._serialized_start=1524
-  _globals['_FINISHATTEMPTRESPONSE']._serialized_end=1547
-  _globals['_FETCHBLOBREQUEST']._serialized_start=1549
-  _globals['_FETCHBLOBREQUEST']._serialized_end=1622
-  _globals['_FETCHBLOBRESPONSE']._serialized_start=1624
-  _globals['_FETCHBLOBRESPONSE']._serialized_end=1658
-  _globals['_DESCRIBEDATASETREQUEST']._serialized_start=1660
-  _globals['_DESCRIBEDATASETREQUEST']._serialized_end=1762
-  _globals['_DESCRIBEDATASETRESPONSE']._serialized_start=1764
-  _globals['_DESCRIBEDATASETRESPONSE']._serialized_end=1806
-  _globals['_ATTACHARTIFACTREQUEST']._serialized_start=1808
-  _globals['_ATTACHARTIFACTREQUEST']._serialized_end=1927
-  _globals['_ARTIFACTHEADER']._serialized_start=1929
-  _globals['_ARTIFACTHEADER']._serialized_end=1995
-  _globals['_ATTACHARTIFACTRESPONSE']._serialized_start=1997
-  _globals['_ATTACHARTIFACTRESPONSE']._serialized_end=2038
-  _globals['_RUNNERSERVICE']._serialized_start=2390
-  _globals['_RUNNERSERVICE']._serialized_end=3128
+  _globals['_GETASSIGNMENTRESPONSE']._serialized_end=669
+  _globals['_COMMITPLANSTEPREQUEST']._serialized_start=671
+  _globals['_COMMITPLANSTEPREQUEST']._serialized_end=767
+  _globals['_COMMITPLANSTEPRESPONSE']._serialized_start=769
+  _globals['_COMMITPLANSTEPRESPONSE']._serialized_end=810
+  _globals['_RECORDMEASUREMENTSREQUEST']._serialized_start=813
+  _globals['_RECORDMEASUREMENTSREQUEST']._serialized_end=1014
+  _globals['_RECORDMEASUREMENTSRESPONSE']._serialized_start=1016
+  _globals['_RECORDMEASUREMENTSRESPONSE']._serialized_end=1107
+  _globals['_HEARTBEATREQUEST']._serialized_start=1110
+  _globals['_HEARTBEATREQUEST']._serialized_end=1249
+  _globals['_SLOTSONNODE']._serialized_start=1251
+  _globals['_SLOTSONNODE']._serialized_end=1293
+  _globals['_HEARTBEATRESPONSE']._serialized_start=1295
+  _globals['_HEARTBEATRESPONSE']._serialized_end=1406
+  _globals['_FINISHATTEMPTREQUEST']._serialized_start=1409
+  _globals['_FINISHATTEMPTREQUEST']._serialized_end=1545
+  _globals['_FINISHATTEMPTRESPONSE']._serialized_start=1547
+  _globals['_FINISHATTEMPTRESPONSE']._serialized_end=1570
+  _globals['_FETCHBLOBREQUEST']._serialized_start=1572
+  _globals['_FETCHBLOBREQUEST']._serialized_end=1645
+  _globals['_FETCHBLOBRESPONSE']._serialized_start=1647
+  _globals['_FETCHBLOBRESPONSE']._serialized_end=1681
+  _globals['_DESCRIBEDATASETREQUEST']._serialized_start=1683
+  _globals['_DESCRIBEDATASETREQUEST']._serialized_end=1785
+  _globals['_DESCRIBEDATASETRESPONSE']._serialized_start=1787
+  _globals['_DESCRIBEDATASETRESPONSE']._serialized_end=1829
+  _globals['_ATTACHARTIFACTREQUEST']._serialized_start=1831
+  _globals['_ATTACHARTIFACTREQUEST']._serialized_end=1950
+  _globals['_ARTIFACTHEADER']._serialized_start=1952
+  _globals['_ARTIFACTHEADER']._serialized_end=2018
+  _globals['_ATTACHARTIFACTRESPONSE']._serialized_start=2020
+  _globals['_ATTACHARTIFACTRESPONSE']._serialized_end=2061
+  _globals['_RUNNERSERVICE']._serialized_start=2413
+  _globals['_RUNNERSERVICE']._serialized_end=3151
 # @@protoc_insertion_point(module_scope)

@@ -198,6 +198,7 @@ class GetAssignmentResponse(_message.Message):
     PLAN_STEPS_FIELD_NUMBER: _builtins.int
     MEASUREMENTS_FIELD_NUMBER: _builtins.int
     SURPLUS_FIELD_NUMBER: _builtins.int
+    OPEN_SEARCHES_FIELD_NUMBER: _builtins.int
     slots: _builtins.int
     """Slots that the job may hold; 0 is as many as fit. First message only."""
     elapsed_seconds: _builtins.float
@@ -220,6 +221,12 @@ class GetAssignmentResponse(_message.Message):
     def surplus(self) -> _containers.RepeatedCompositeFieldContainer[_record_pb2.Measurement]:
         """What ran ahead of the plan and no step has claimed so far."""
 
+    @_builtins.property
+    def open_searches(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Searches that go on, by key; first message only. One that had concluded was opened
+        again: its conclusion is a decision of its time.
+        """
+
     def __init__(
         self,
         *,
@@ -231,10 +238,11 @@ class GetAssignmentResponse(_message.Message):
         plan_steps: _abc.Iterable[_record_pb2.PlanStep] | None = ...,
         measurements: _abc.Iterable[_record_pb2.Measurement] | None = ...,
         surplus: _abc.Iterable[_record_pb2.Measurement] | None = ...,
+        open_searches: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["billed_device_seconds", b"billed_device_seconds", "data_roots", b"data_roots", "elapsed_seconds", b"elapsed_seconds", "measurements", b"measurements", "plan_steps", b"plan_steps", "slots", b"slots", "spec", b"spec", "surplus", b"surplus"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["billed_device_seconds", b"billed_device_seconds", "data_roots", b"data_roots", "elapsed_seconds", b"elapsed_seconds", "measurements", b"measurements", "open_searches", b"open_searches", "plan_steps", b"plan_steps", "slots", b"slots", "spec", b"spec", "surplus", b"surplus"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

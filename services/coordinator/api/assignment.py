@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from services.coordinator.api.portions import portions
+from services.coordinator.endings import unfinished
 from services.coordinator.store.rows import AttemptRow, JobRow
 from tuner.record import Measurement, PlanStep
 from tuner.v1 import runner_service_pb2 as pb
@@ -33,6 +34,7 @@ def assignment(
         # The lives of its attempts: a job that rested for a week has not spent it.
         elapsed_seconds=sum(attempt.seconds(now) for attempt in attempts),
         billed_device_seconds=job.billed_device_seconds,
+        open_searches=unfinished(job),
     )
     for some_steps in portions(map(step_to_wire, steps), ROWS_A_MESSAGE):
         yield pb.GetAssignmentResponse(plan_steps=some_steps)
