@@ -11,6 +11,7 @@ from typing import Any
 import pydantic
 import structlog
 
+from services.coordinator.access.tls import runner_environment
 from services.coordinator.gateway import ClusterGateway
 from services.coordinator.logging_setup import set_up_logging
 from services.coordinator.ray_gateway import RayGateway
@@ -62,7 +63,9 @@ async def _serve(settings: Settings) -> int:
 
 
 def _ray(settings: Settings, address: str) -> ClusterGateway:
-    return RayGateway(settings.ray_dashboard, settings.runner_python, address)
+    return RayGateway(
+        settings.ray_dashboard, settings.runner_python, address, runner_environment(settings)
+    )
 
 
 if __name__ == "__main__":

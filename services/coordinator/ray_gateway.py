@@ -6,8 +6,9 @@ import asyncio
 import os
 import shlex
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
@@ -40,17 +41,25 @@ class RayGateway:
     RAY_AUTH_TOKEN_PATH in the coordinator's environment.
     """
 
-    def __init__(self, dashboard: str, runner_python: str, coordinator: str) -> None:
+    def __init__(
+        self,
+        dashboard: str,
+        runner_python: str,
+        coordinator: str,
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Makes the gateway; nothing is reached before it is needed.
 
         Args:
             dashboard: The dashboard's address, such as "http://127.0.0.1:8265".
             runner_python: The Python of the nodes that has this package.
             coordinator: "host:port" that drivers connect to.
+            more: Further variables of drivers; nothing secret, for anyone may read them.
         """
         self._dashboard = dashboard
         self._python = runner_python
         self._coordinator = coordinator
+        self._more = dict(more)
         self._client: TimedClient | None = None
         self._lock = threading.Lock()
         # Threads of its own: a cluster that hangs must not hold up the store's.
@@ -90,6 +99,7 @@ class RayGateway:
             "RAY_JOB_STOP_WAIT_TIME_S": "30",
             "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
             "PYTHONUNBUFFERED": "1",
+            **self._more,
         }
 
     async def state(self, submission_id: str) -> Driver | None:

@@ -76,7 +76,9 @@ def run(settings: RunnerSettings) -> int:
     halt = Halt()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda n, _: halt.cancel(f"{signal.Signals(n).name} was received"))
-    link = CoordinatorLink(settings.coordinator, settings.job, settings.patience_seconds)
+    link = CoordinatorLink(
+        settings.coordinator, settings.job, settings.patience_seconds, settings.trust
+    )
     try:
         link.enrol(settings.code)
         return _Attempt(settings, link, halt).run()

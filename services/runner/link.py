@@ -18,6 +18,7 @@ from tuner.errors import Status, TunerError
 from tuner.jobs import DatasetFacts
 from tuner.record import Measurement, PacketAttempt, PlanStep
 from tuner.spec import JobSpec
+from tuner.tls import Tls, open_channel
 from tuner.v1 import runner_service_pb2 as pb
 from tuner.v1.runner_service_pb2_grpc import RunnerServiceStub
 from tuner.wire import errors, record
@@ -63,10 +64,13 @@ class Order:
 class CoordinatorLink:
     """Calls of one attempt. Every call has a deadline; only UNAVAILABLE is tried again."""
 
-    def __init__(self, address: str, job: str, patience_seconds: float) -> None:
+    def __init__(
+        self, address: str, job: str, patience_seconds: float, tls: Tls | None = None
+    ) -> None:
         """Opens the channel; nothing is called yet."""
-        self._channel = grpc.insecure_channel(
+        self._channel = open_channel(
             address,
+            tls,
             options=[
                 ("grpc.max_receive_message_length", 64 * 2**20),
                 ("grpc.max_reconnect_backoff_ms", 2000),

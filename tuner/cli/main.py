@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tuner import __version__
-from tuner.cli import analyze, cluster, export, get, jobs, simulate, spot, submit
+from tuner.cli import access, analyze, cluster, export, get, jobs, simulate, spot, submit
 from tuner.cli.exits import Commands
 
 app = typer.Typer(
@@ -39,11 +41,25 @@ def _globals(
             show_default=False,
         ),
     ] = None,
+    tls_ca: Annotated[
+        Path | None,
+        typer.Option(
+            "--tls-ca",
+            metavar="FILE",
+            help="The authority that the coordinator is trusted by; TUNER_TLS_CA where omitted.",
+            show_default=False,
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Measures how much capacity is enough, and what the next bit of it costs."""
+    if tls_ca is not None:
+        from tuner.tls import CA_VARIABLE
+
+        # As if it had been set: whatever connects, connects so.
+        os.environ[CA_VARIABLE] = str(tls_ca)
 
 
 app.command("run")(submit.run)
@@ -61,6 +77,8 @@ app.command("curves")(get.get_curves)
 app.command("predictions")(jobs.predictions)
 app.command("analyze")(analyze.analyze)
 app.command("simulate")(simulate.simulate)
+app.add_typer(access.app, name="token")
+app.command("audit")(access.audit)
 app.command("learners")(cluster.learners)
 app.command("status")(cluster.status)
 app.command("up")(cluster.up)
