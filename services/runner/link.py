@@ -10,15 +10,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import grpc
 
+from tuner.channel import Channels, split_addresses
 from tuner.errors import Status, TunerError
 from tuner.jobs import DatasetFacts
 from tuner.record import Measurement, PacketAttempt, PlanStep
 from tuner.spec import JobSpec
-from tuner.tls import Tls, open_channel
+from tuner.tls import Tls
 from tuner.v1 import runner_service_pb2 as pb
 from tuner.v1.runner_service_pb2_grpc import RunnerServiceStub
 from tuner.wire import errors, record
@@ -67,16 +68,9 @@ class CoordinatorLink:
     def __init__(
         self, address: str, job: str, patience_seconds: float, tls: Tls | None = None
     ) -> None:
-        """Opens the channel; nothing is called yet."""
-        self._channel = open_channel(
-            address,
-            tls,
-            options=[
-                ("grpc.max_receive_message_length", 64 * 2**20),
-                ("grpc.max_reconnect_backoff_ms", 2000),
-            ],
-        )
-        self._stub = RunnerServiceStub(self._channel)
+        """Opens the channels; nothing is called yet."""
+        self._channels = Channels(split_addresses(address, "coordinator"), tls)
+        self._stub = RunnerServiceStub(cast("grpc.Channel", self._channels))
         self._job = job
         self._patience = patience_seconds
         self._attempt = pb.AttemptRef(job=job)
@@ -90,9 +84,9 @@ class CoordinatorLink:
         return self._attempt.attempt
 
     def close(self) -> None:
-        """Gives up calls that wait, and closes the channel."""
+        """Gives up calls that wait, and closes the channels."""
         self._stopped.set()
-        self._channel.close()
+        self._channels.close()
 
     def enrol(self, code: str) -> None:
         """Exchanges the code for the attempt's token.

@@ -14,7 +14,7 @@ class RunnerSettings(BaseSettings):
     """Environment variables TUNER_RUNNER_*.
 
     Attributes:
-        coordinator: The coordinator's address, host:port.
+        coordinator: The coordinator's address, host:port; several with commas between.
         job: The job's resource name.
         code: The single-use enrolment code.
         patience_seconds: How long an unreachable coordinator is waited for.

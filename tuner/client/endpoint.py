@@ -7,7 +7,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tuner.errors import Status, TunerError, invalid
+from tuner.channel import split_addresses
+from tuner.errors import Status, TunerError
 from tuner.tls import Tls, find_tls
 
 
@@ -21,7 +22,7 @@ class Endpoint:
     """A coordinator.
 
     Attributes:
-        address: "host:port".
+        address: "host:port"; several with commas between, where they share one record.
         token: What proves who asks; empty where the coordinator wants none.
         embedded: Whether it is the one that `tuner up` starts here.
         tls: What it is trusted by; None for plaintext.
@@ -51,9 +52,7 @@ def find_endpoint(
     named = address or os.environ.get("TUNER_ADDRESS", "")
     elsewhere = os.environ.get("TUNER_TOKEN", "")
     if named:
-        host, colon, port = named.rpartition(":")
-        if not (colon and host and port.isdigit()) or "/" in named:
-            raise invalid("address", f"{named!r} is not of the form HOST:PORT", "INVALID_ADDRESS")
+        split_addresses(named)
         here = _embedded(state_home())
         if here is None or here[0] != named:
             return Endpoint(named, token or elsewhere, tls=find_tls(tls_ca))

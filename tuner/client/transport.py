@@ -5,28 +5,21 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import grpc
 
+from tuner.channel import Channels, split_addresses
 from tuner.client.endpoint import Endpoint
 from tuner.client.user import user_name
 from tuner.errors import Status, TunerError
-from tuner.tls import mismatch, open_channel
+from tuner.tls import mismatch
 from tuner.v1.tuner_service_pb2_grpc import TunerServiceStub
 from tuner.wire.caller import caller_to_wire
 from tuner.wire.errors import from_rpc_error
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
-
-_OPTIONS = (
-    ("grpc.max_receive_message_length", 64 << 20),
-    # gRPC's own pause between connections grows to two minutes; ours decides.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-)
 
 
 class Backoff:
@@ -63,10 +56,12 @@ class Backoff:
 
 
 class Transport:
-    """The channel to one coordinator. The only place that retries or meets a gRPC error.
+    """Calls to a coordinator. The only place that retries or meets a gRPC error.
+
+    Where several share a record, the next is asked when one is UNAVAILABLE.
 
     Args:
-        endpoint: The coordinator.
+        endpoint: The coordinator, or those that share its record.
         timeout: Deadline of a call, all tries together, in seconds.
         retry: How long an unreachable coordinator is tried, in seconds.
     """
@@ -76,12 +71,12 @@ class Transport:
         self.timeout = timeout
         self._retry = retry
         self._metadata = caller_to_wire(endpoint.token, user_name())
-        self._channel = open_channel(endpoint.address, endpoint.tls, _OPTIONS)
-        self.stub = TunerServiceStub(self._channel)
+        self._channels = Channels(split_addresses(endpoint.address), endpoint.tls)
+        self.stub = TunerServiceStub(cast("grpc.Channel", self._channels))
 
     def close(self) -> None:
-        """Closes the channel."""
-        self._channel.close()
+        """Closes the channels."""
+        self._channels.close()
 
     def call(
         self, method: grpc.UnaryUnaryMultiCallable[_Request, _Response], request: _Request
@@ -130,13 +125,14 @@ class Transport:
         backoff = Backoff(min(self._retry, timeout))
         asked = False
         while True:
+            address = self._channels.address
             try:
                 return send(max(deadline - time.monotonic(), 0.001))
             except grpc.RpcError as error:
                 found = self._translated(error)
                 if found.reason == "UNREACHABLE" and not asked:
                     asked = True
-                    found = mismatch(self.endpoint.address, self.endpoint.tls) or found
+                    found = mismatch(address, self.endpoint.tls) or found
                 if found.status is not Status.UNAVAILABLE or not backoff.pause():
                     raise found from error
 
