@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tuner.spec.roots import is_url, problem_with_url, split_roots
@@ -31,6 +31,12 @@ class Settings(BaseSettings):
         allow_user_code: Whether jobs may bring learners and metrics of the user's own, which
             the cluster's workers then run.
         max_running_jobs: Jobs that run at once; the others wait.
+        max_watchers: Streams that may watch jobs at once.
+        max_watchers_per_caller: The same of one caller.
+        reserve_after_seconds: A slot that fits no node because smaller ones always come first
+            has a node kept for it after so long.
+        reserve_patience_seconds: A node that isn't free within so long is given up again.
+        reserve_idle_share: What of the cluster may lie idle on kept nodes, over an hour.
         runner_python: The Python of the cluster's nodes that has this package.
         lease_seconds: A runner that isn't heard of for so long is given up.
         heartbeat_seconds: How often a runner is to call.
@@ -40,6 +46,10 @@ class Settings(BaseSettings):
         max_attempts: Attempts in a row that record nothing before a job fails.
         retry_backoff_seconds: Pause before the next attempt; doubled with every
             attempt in a row that recorded nothing.
+        webhook_hosts: Hosts that may be told of a job's end, as a list separated by commas, with
+            patterns such as "*.example.org"; only this machine where it is empty, and nobody
+            where the coordinator listens to other machines.
+        webhook_secret: What such messages are signed with; they aren't where it is empty.
         max_blob_bytes: Largest file that may be uploaded.
         insecure: Allows listening on other than this machine's own addresses,
             where tokens travel unencrypted.
@@ -69,6 +79,11 @@ class Settings(BaseSettings):
     data_roots: Annotated[tuple[Path | str, ...], NoDecode] = ()
     allow_user_code: bool = False
     max_running_jobs: int = Field(4, ge=1)
+    max_watchers: int = Field(10_000, ge=1)
+    max_watchers_per_caller: int = Field(2_000, ge=1)
+    reserve_after_seconds: float = Field(300.0, ge=0)
+    reserve_patience_seconds: float = Field(600.0, gt=0)
+    reserve_idle_share: float = Field(0.25, ge=0, le=1)
     runner_python: str = sys.executable
     lease_seconds: float = Field(10.0, gt=0)
     heartbeat_seconds: float = Field(1.0, gt=0)
@@ -76,6 +91,8 @@ class Settings(BaseSettings):
     cancel_grace_seconds: float = Field(7.0, ge=0)
     max_attempts: int = Field(5, ge=1)
     retry_backoff_seconds: float = Field(1.0, ge=0)
+    webhook_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    webhook_secret: SecretStr = SecretStr("")
     max_blob_bytes: int = Field(4096 * MIB, ge=1)
     insecure: bool = False
     tls_cert: Path | None = None
@@ -94,6 +111,13 @@ class Settings(BaseSettings):
     def _like_path(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(r if is_url(r) else Path(r) for r in split_roots(value))
+        return value
+
+    @field_validator("webhook_hosts", mode="before")
+    @classmethod
+    def _by_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip().lower() for part in value.split(",") if part.strip())
         return value
 
     @field_validator("data_roots")
@@ -124,7 +148,7 @@ class Settings(BaseSettings):
     def _check(self) -> Self:
         host = self.listen_host
         self._check_tls()
-        if not self.insecure and self.tls_cert is None and not _is_loopback(host):
+        if not self.insecure and self.tls_cert is None and not is_loopback(host):
             raise ValueError(
                 f"listen is {self.listen!r}, which others can reach, and tokens would travel "
                 "unencrypted; set TUNER_COORDINATOR_TLS_CERT and TUNER_COORDINATOR_TLS_KEY, listen "
@@ -184,7 +208,8 @@ class Settings(BaseSettings):
         return self.ray_dashboard_public or self.ray_dashboard
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tells whether only this machine can be meant by the host."""
     if host == "localhost":
         return True
     try:
