@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from tuner.channel import split_addresses
+from tuner.errors import TunerError
 from tuner.spec.roots import is_url, problem_with_url, split_roots
 
 MIB = 1024 * 1024
@@ -23,7 +25,8 @@ class Settings(BaseSettings):
         database_url: SQLAlchemy's URL; SQLite in the state folder where empty.
         artifacts_dir: Folder of uploaded data and logs; in the state folder where unset.
         listen: "host:port" to bind; port 0 picks a free one.
-        advertise: "host:port" that runners connect to; the bound address where empty.
+        advertise: "host:port" that runners connect to, with commas between those of several
+            coordinators; the bound address where empty.
         ray_dashboard: The Ray dashboard as the coordinator reaches it.
         ray_dashboard_public: The same as people reach it; as above where empty.
         data_roots: Folders of the cluster, and addresses (https, s3, gs), below which
@@ -130,6 +133,14 @@ class Settings(BaseSettings):
             elif not root.is_absolute():
                 raise ValueError(f"{root} is a relative path; give an absolute one")
         return value
+
+    @field_validator("advertise")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        try:
+            return ",".join(split_addresses(value, "advertise")) if value else value
+        except TunerError as error:
+            raise ValueError(error.violations[0].problem) from error
 
     @field_validator(
         "state_dir",

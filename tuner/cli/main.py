@@ -36,7 +36,7 @@ def _globals(
         str | None,
         typer.Option(
             "--address",
-            metavar="HOST:PORT",
+            metavar="HOST:PORT[,...]",
             help="The coordinator; TUNER_ADDRESS, or the one of `tuner up`, where omitted.",
             show_default=False,
         ),

@@ -37,7 +37,7 @@ Address = Annotated[
     str | None,
     typer.Option(
         "--address",
-        metavar="HOST:PORT",
+        metavar="HOST:PORT[,...]",
         help="The coordinator; TUNER_ADDRESS, or the one of `tuner up`, where omitted.",
         show_default=False,
     ),
