@@ -1,1 +1,1 @@
-"""Load on a coordinator, and on its peers, from several processes; see benchmarks/coordinator.py."""
+"""Load on a coordinator and its peers, from several processes: parts of coordinator.py."""

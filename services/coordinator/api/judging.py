@@ -64,6 +64,13 @@ def judged_measurements(
     return measurements
 
 
+def payload(message: record_pb2.Measurement) -> bytes:
+    """Returns the bytes of a judged measurement that are kept: what it says, and nothing else."""
+    message.ClearField("record_time")
+    message.DiscardUnknownFields()
+    return message.SerializeToString(deterministic=True)
+
+
 def _borne(spec: JobSpec, search: Search) -> list[str]:
     """Returns what a search's measurements may tell of beside their scores."""
     names = [condition.name for condition in conditions_of(search, spec.robustness)]

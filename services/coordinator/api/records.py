@@ -15,6 +15,7 @@ from services.coordinator.asked import Other, compared_metric, other_question
 from services.coordinator.core import Core
 from services.coordinator.curves import Curves
 from services.coordinator.store.rows import JobRow
+from services.coordinator.threads import reading
 from tuner.errors import invalid
 from tuner.jobs import Trial
 from tuner.record import Measurement, Phase, Setting
@@ -43,7 +44,7 @@ class RecordCalls:
         """Answers ListTrials: candidates in the order in which they were first recorded."""
         job = await self._job(request.parent, request.search)
         start = _position(request.page_token, "trials", request.parent, request.search)
-        measurements, _ = await asyncio.to_thread(
+        measurements, _ = await reading(
             self._core.store.measurements, job.name, request.search or None
         )
         trials = _trials(measurements)
@@ -65,14 +66,10 @@ class RecordCalls:
         after = _position(request.page_token, "measurements", request.parent, request.search)
         limit = page_size(request.page_size)
         search = request.search or None
-        rows, last = await asyncio.to_thread(
-            self._core.store.measurements, job.name, search, after, limit
-        )
+        rows, last = await reading(self._core.store.measurements, job.name, search, after, limit)
         more = False
         if len(rows) == limit:
-            beyond, _ = await asyncio.to_thread(
-                self._core.store.measurements, job.name, search, last, 1
-            )
+            beyond, _ = await reading(self._core.store.measurements, job.name, search, last, 1)
             more = bool(beyond)
         return pb.ListMeasurementsResponse(
             measurements=[measurement_to_wire(row) for row in rows],
@@ -87,7 +84,7 @@ class RecordCalls:
         """Answers ListPlanSteps."""
         job = await self._job(request.parent, request.search)
         start = _position(request.page_token, "steps", request.parent, request.search)
-        steps = await asyncio.to_thread(self._core.store.plan, job.name, request.search or None)
+        steps = await reading(self._core.store.plan, job.name, request.search or None)
         page = _page(map(step_to_wire, islice(steps, start, None)), request.page_size)
         end = start + len(page)
         return pb.ListPlanStepsResponse(
@@ -130,7 +127,7 @@ class RecordCalls:
         )
 
     async def _job(self, parent: str, search: str) -> JobRow:
-        job = await asyncio.to_thread(self._core.store.get_job, JobName.parse(parent, "parent"))
+        job = await reading(self._core.store.get_job, JobName.parse(parent, "parent"))
         keys = [row.key for row in job.searches]
         if search and search not in keys:
             raise invalid("search", f"{search!r} is no search of the job; it has {', '.join(keys)}")

@@ -8,6 +8,7 @@ attempt still lives.
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -19,13 +20,25 @@ from services.coordinator.api.attaching import attach, judged_facts
 from services.coordinator.api.blobs import hand_out
 from services.coordinator.api.heartbeat import heartbeat
 from services.coordinator.api.interceptor import Context
-from services.coordinator.api.judging import judged_attempts, judged_measurements, judged_step
+from services.coordinator.api.judging import (
+    judged_attempts,
+    judged_measurements,
+    judged_step,
+    payload,
+)
 from services.coordinator.core import Core
 from services.coordinator.endings import Ended, ending, unfinished
 from services.coordinator.secret import hashed, new_secret
-from services.coordinator.store.errors import AlreadyExistsError, StaleError, WrongStateError
-from services.coordinator.store.rows import JobRow
+from services.coordinator.store.errors import (
+    AlreadyExistsError,
+    NotFoundError,
+    StaleError,
+    WrongStateError,
+)
+from services.coordinator.store.rows import JobRow, Recorded
+from services.coordinator.threads import reading, recording
 from tuner.errors import Status, TunerError, invalid
+from tuner.v1 import record_pb2
 from tuner.v1 import runner_service_pb2 as pb
 from tuner.v1.runner_service_pb2_grpc import RunnerServiceServicer
 from tuner.wire.names import JobName
@@ -34,6 +47,8 @@ from tuner.wire.record import enum_from_wire
 log = structlog.get_logger(__name__)
 
 MAX_ROWS = 1000
+MAX_JOBS = 1000
+"""Jobs that are remembered, so that a batch of measurements needs no look-up of its own."""
 
 
 class RunnerService(RunnerServiceServicer):
@@ -43,15 +58,15 @@ class RunnerService(RunnerServiceServicer):
         """Takes the coordinator's parts."""
         self._core = core
         self._store = core.store
+        self._jobs: dict[tuple[JobName, int], JobRow] = {}
 
     async def Enrol(self, request: pb.EnrolRequest, context: Context) -> pb.EnrolResponse:
         """Answers Enrol."""
         name = JobName.parse(request.job, "job")
-        token = new_secret()
+        token, code_hash = new_secret(), hashed(request.code)
+        await asyncio.to_thread(self._check_code, name, code_hash)
         try:
-            attempt = await asyncio.to_thread(
-                self._store.enrol, name, hashed(request.code), hashed(token)
-            )
+            attempt = await asyncio.to_thread(self._store.enrol, name, code_hash, hashed(token))
         except StaleError:
             log.warning("enrolment refused", job=str(name), peer=context.peer())
             self._core.hints.ring(name)
@@ -64,6 +79,19 @@ class RunnerService(RunnerServiceServicer):
             lease_seconds=self._core.settings.lease_seconds,
             heartbeat_seconds=self._core.settings.heartbeat_seconds,
         )
+
+    def _check_code(self, name: JobName, code_hash: str) -> None:
+        """Passes the code of the live attempt, without writing: anyone may call Enrol.
+
+        Raises:
+            StaleError: It is none, or there is no such job, which a stranger isn't told.
+        """
+        try:
+            live = self._store.live_attempt(name)
+        except NotFoundError:
+            live = None
+        if live is None or not hmac.compare_digest(live.code_hash, code_hash):
+            raise StaleError(f"no live attempt of {name} has that enrolment code")
 
     async def GetAssignment(
         self, request: pb.GetAssignmentRequest, context: Context
@@ -84,41 +112,58 @@ class RunnerService(RunnerServiceServicer):
     ) -> pb.CommitPlanStepResponse:
         """Answers CommitPlanStep."""
         name, attempt = JobName.parse(request.attempt.job), request.attempt
-        step = judged_step(request.step)
         try:
-            existed = await asyncio.to_thread(
-                self._store.commit_step, name, attempt.attempt, attempt.epoch, step
-            )
+            existed = await recording(self._commit, name, attempt, request.step)
         except AlreadyExistsError as error:
             raise TunerError(Status.ABORTED, "PLAN_DIVERGED", str(error)) from error
         self._core.hints.recorded(name)
         return pb.CommitPlanStepResponse(existed=existed)
 
+    def _commit(self, name: JobName, attempt: pb.AttemptRef, step: record_pb2.PlanStep) -> bool:
+        # A step may plan thousands of runs; judging it takes its time, here as in a batch.
+        return self._store.commit_step(name, attempt.attempt, attempt.epoch, judged_step(step))
+
     async def RecordMeasurements(
         self, request: pb.RecordMeasurementsRequest, context: Context
     ) -> pb.RecordMeasurementsResponse:
         """Answers RecordMeasurements."""
-        name, attempt = JobName.parse(request.attempt.job), request.attempt
+        name = JobName.parse(request.attempt.job)
         rows = len(request.measurements) + len(request.packet_attempts) + len(request.surplus)
         if rows > MAX_ROWS:
             raise invalid("measurements", f"{rows} rows at once; send at most {MAX_ROWS} a call")
-        job = await asyncio.to_thread(self._store.get_job, name)
-        recorded = await asyncio.to_thread(
-            lambda: self._store.record(
-                name,
-                attempt.attempt,
-                attempt.epoch,
-                judged_measurements(job, request.measurements),
-                judged_attempts(attempt.attempt, request.packet_attempts),
-                judged_measurements(job, request.surplus, "surplus"),
-            )
-        )
+        recorded = await recording(self._record, name, request)
         self._core.hints.recorded(name)
         return pb.RecordMeasurementsResponse(
             recorded=recorded.recorded,
             repeated_count=recorded.repeated,
             conflicting=recorded.conflicting,
         )
+
+    def _record(self, name: JobName, request: pb.RecordMeasurementsRequest) -> Recorded:
+        attempt = request.attempt
+        job = self._job_of(name, attempt.epoch)
+        return self._store.record(
+            name,
+            attempt.attempt,
+            attempt.epoch,
+            judged_measurements(job, request.measurements),
+            judged_attempts(attempt.attempt, request.packet_attempts),
+            judged_measurements(job, request.surplus, "surplus"),
+            [payload(message) for message in request.measurements],
+        )
+
+    def _job_of(self, name: JobName, epoch: int) -> JobRow:
+        """Returns the job as an attempt of it found it: what it is judged by never changes.
+
+        Only a job that nothing runs for is extended, and whatever runs for it then has
+        another epoch. Raises NotFoundError.
+        """
+        job = self._jobs.get((name, epoch))
+        if job is None:
+            job = self._jobs[name, epoch] = self._store.get_job(name)
+            while len(self._jobs) > MAX_JOBS:
+                self._jobs.pop(next(iter(self._jobs)), None)
+        return job
 
     async def Heartbeat(
         self, request: pb.HeartbeatRequest, context: Context
@@ -202,7 +247,7 @@ class RunnerService(RunnerServiceServicer):
     async def _living(self, attempt: pb.AttemptRef) -> JobName:
         """Returns the job's name. Raises StaleError where the attempt lives no more."""
         name = JobName.parse(attempt.job)
-        live = await asyncio.to_thread(self._store.live_attempt, name)
+        live = await reading(self._store.live_attempt, name)
         if live is None or (live.number, live.epoch) != (attempt.attempt, attempt.epoch):
             raise StaleError(f"attempt {attempt.attempt} of {name} has ended")
         return name
