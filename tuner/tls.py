@@ -115,8 +115,7 @@ def _problem(address: str, tls: Tls | None) -> str:
                         f"certificate by --tls-ca or {CA_VARIABLE}, or set {SYSTEM_VARIABLE}=true "
                         "where this system knows the authority"
                     )
-                # A server that refuses a certificate, or misses one, says so after the handshake.
-                secured.recv(1)
+                return "" if _goes_on(secured) else _hung_up(address, tls)
     except ssl.SSLCertVerificationError as error:
         return (
             f"the certificate of the coordinator at {address} isn't trusted: "
@@ -127,21 +126,38 @@ def _problem(address: str, tls: Tls | None) -> str:
     except (OSError, ValueError):
         # It can't be reached, or says nothing: no matter of TLS.
         return ""
-    return ""
+
+
+def _goes_on(secured: ssl.SSLSocket) -> bool:
+    """Tells whether the server greets, as HTTP/2 does at once.
+
+    One that misses a certificate, or refuses it, hangs up after the handshake, with an alert or
+    without.
+    """
+    try:
+        return bool(secured.recv(1))
+    except TimeoutError:
+        return True
+    except OSError:
+        return False
+
+
+def _hung_up(address: str, tls: Tls) -> str:
+    if tls.cert is not None:
+        return f"the coordinator at {address} doesn't accept the certificate {tls.cert}"
+    return (
+        f"the coordinator at {address} wants a certificate of its clients, too (mutual TLS); "
+        f"set {CERT_VARIABLE} and {KEY_VARIABLE}"
+    )
 
 
 def _refused(address: str, tls: Tls | None, error: ssl.SSLError) -> str:
-    reason = error.reason or ""
     if tls is None:
         # It answered no handshake, so it speaks no TLS either.
         return ""
-    if "ALERT" in reason and tls.cert is None:
-        return (
-            f"the coordinator at {address} wants a certificate of its clients, too (mutual TLS); "
-            f"set {CERT_VARIABLE} and {KEY_VARIABLE}"
-        )
+    reason = error.reason or ""
     if "ALERT" in reason:
-        return f"the coordinator at {address} doesn't accept the certificate {tls.cert}: {reason}"
+        return _hung_up(address, tls)
     if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG"):
         return (
             f"the coordinator at {address} speaks no TLS; leave out --tls-ca, and unset "

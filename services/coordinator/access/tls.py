@@ -6,6 +6,7 @@ costs no job anything.
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 
 import grpc
@@ -29,6 +30,15 @@ def server_credentials(settings: Settings) -> grpc.ServerCredentials | None:
         read_pem(settings.tls_key, "TUNER_COORDINATOR_TLS_KEY", "PRIVATE KEY"),
         read_pem(settings.tls_cert, "TUNER_COORDINATOR_TLS_CERT", "CERTIFICATE"),
     )
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            settings.tls_cert, settings.tls_key, password=""
+        )
+    except ssl.SSLError as error:
+        raise _unusable(
+            f"{settings.tls_cert} and {settings.tls_key} don't go together: {error.reason}; give a "
+            "certificate and its own unencrypted key"
+        ) from error
     if settings.tls_client_ca is None:
         return grpc.ssl_server_credentials([pair])
     authority = read_pem(settings.tls_client_ca, "TUNER_COORDINATOR_TLS_CLIENT_CA", "CERTIFICATE")
