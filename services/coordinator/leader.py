@@ -44,6 +44,23 @@ class Led(Protocol):
         ...
 
 
+class Together:
+    """Several things that only one coordinator may do at a time."""
+
+    def __init__(self, *led: Led) -> None:
+        """Takes them in the order in which they begin."""
+        self._led = led
+
+    def start(self) -> None:
+        """Begins all of them."""
+        for one in self._led:
+            one.start()
+
+    async def stop(self, patience: float) -> None:
+        """Ends all of them at once, within about so many seconds."""
+        await asyncio.gather(*(one.stop(patience) for one in self._led))
+
+
 class Leader:
     """A task that takes the lease, or watches over whoever has it.
 

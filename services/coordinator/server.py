@@ -31,12 +31,13 @@ from services.coordinator.driver_logs import DriverLogs
 from services.coordinator.gateway import ClusterGateway
 from services.coordinator.health import SERVICES, Health
 from services.coordinator.hints import Hints
-from services.coordinator.leader import Leader
+from services.coordinator.leader import Leader, Together
 from services.coordinator.locks import locked
 from services.coordinator.scheduler import Scheduler
 from services.coordinator.secret import client_token, hashed
 from services.coordinator.settings import Settings
 from services.coordinator.store import open_store
+from services.coordinator.webhooks import Webhooks
 from tuner.errors import Status, TunerError
 from tuner.v1.runner_service_pb2_grpc import add_RunnerServiceServicer_to_server
 from tuner.v1.tuner_service_pb2_grpc import add_TunerServiceServicer_to_server
@@ -125,7 +126,7 @@ class Coordinator:
         health_service = Health()
         leader = Leader(
             core,
-            lambda led: Scheduler(led, logs),
+            lambda led: Together(Scheduler(led, logs), Webhooks(led)),
             health_service.say,
             _holder(self.address),
             alone=core.settings.is_sqlite,

@@ -15,6 +15,7 @@ from services.coordinator.datasets import check_dataset, check_models
 from services.coordinator.own_code import check_code
 from services.coordinator.store.errors import AlreadyExistsError, NotFoundError
 from services.coordinator.store.rows import JobRow
+from services.coordinator.webhooks import check_webhook
 from tuner.curve import SearchState
 from tuner.errors import Status, TunerError, Violation, invalid
 from tuner.jobs import JobState, JobStatus, SearchStatus
@@ -65,6 +66,7 @@ class JobCalls:
         check_dataset(spec.dataset, self._core.settings.data_roots, self._core.artifacts)
         check_models(spec, self._core.artifacts)
         check_code(spec, self._core.settings.allow_user_code, self._core.artifacts)
+        check_webhook(spec, self._core.settings)
         name = JobName(namespace, request.job_id or self._free_id(namespace, spec))
         if request.validate_only:
             if request.job_id and self._taken(name):

@@ -127,7 +127,7 @@ class Store(Leadership, Access, Accounts, Protocol):
         ...
 
     def jobs_to_notify(self, limit: int) -> list[JobRow]:
-        """Returns jobs that have ended and of whose end somebody is still to be told."""
+        """Returns jobs of whose end somebody is still to be told; those that ended last first."""
         ...
 
     def notified(self, name: JobName, sequence: int) -> None:

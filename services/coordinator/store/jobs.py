@@ -159,7 +159,7 @@ def set_state(
 def to_notify(connection: sa.Connection, limit: int) -> list[JobRow]:
     """Does Store.jobs_to_notify."""
     c = t.jobs.c
-    query = sa.select(t.jobs).where(c.to_notify).order_by(c.id).limit(limit)
+    query = sa.select(t.jobs).where(c.to_notify).order_by(c.end_time.desc()).limit(limit)
     return _with_searches(connection, connection.execute(query).all())
 
 

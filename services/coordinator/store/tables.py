@@ -89,6 +89,12 @@ jobs = sa.Table(
     UniqueConstraint("namespace", "request_id"),
     Index(None, "namespace", "id"),
     Index(None, "state"),
+    Index(
+        "ix_jobs_to_notify",
+        "end_time",
+        sqlite_where=sa.text("to_notify = 1"),
+        postgresql_where=sa.text("to_notify"),
+    ),
     # Keys aren't used again, so that a page's key stays where it was.
     sqlite_autoincrement=True,
 )

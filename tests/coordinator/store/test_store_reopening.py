@@ -238,12 +238,12 @@ def test_a_job_that_goes_on_has_no_end_to_be_told_before_the_next(store: SqlStor
     assert store.jobs_to_notify(10) == []
 
 
-def test_ends_are_told_oldest_first_some_at_a_time(store: SqlStore) -> None:
+def test_the_latest_ends_come_first_some_at_a_time(store: SqlStore) -> None:
     names = [a_name() for _ in range(3)]
     for name in names:
         store.create_job(name, a_spec(**HOOK), "ada", "")
         store.set_job_state(name, JobState.CANCELLED, "", [JobState.PENDING])
-    assert [job.name for job in store.jobs_to_notify(2)] == names[:2]
+    assert [job.name for job in store.jobs_to_notify(2)] == names[:0:-1]
 
 
 def test_what_rests_has_no_share(store: SqlStore) -> None:

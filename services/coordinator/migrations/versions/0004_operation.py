@@ -42,6 +42,13 @@ def upgrade() -> None:
     for table, columns in _columns().items():
         for column in columns:
             op.add_column(table, column)
+    op.create_index(
+        "ix_jobs_to_notify",
+        "jobs",
+        ["end_time"],
+        sqlite_where=sa.text("to_notify = 1"),
+        postgresql_where=sa.text("to_notify"),
+    )
     op.create_index("ix_packet_attempts_lost_time", "packet_attempts", ["lost_time"])
     op.create_table(
         "requests",
@@ -128,6 +135,7 @@ def downgrade() -> None:
     for table in _TABLES:
         op.drop_table(table)
     op.drop_index("ix_packet_attempts_lost_time", "packet_attempts")
+    op.drop_index("ix_jobs_to_notify", "jobs")
     for table, columns in _columns().items():
         for column in columns:
             op.drop_column(table, column.name)
