@@ -1,18 +1,30 @@
-"""Looks over all jobs: queues the new ones, admits who may start, sees to the running ones."""
+"""Looks over all jobs: queues the new ones, shares the cluster out, sees to those that run."""
 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Sequence
 
 import structlog
 
-from services.coordinator.admission import AdmissionPolicy
 from services.coordinator.core import Core
 from services.coordinator.driver_logs import DriverLogs
 from services.coordinator.hints import wait
-from services.coordinator.store.errors import WrongStateError
+from services.coordinator.metering import Meter
+from services.coordinator.scheduling.model import Decision, Rules
+from services.coordinator.scheduling.policy import Policy
+from services.coordinator.settings import Settings
+from services.coordinator.store.accounts import Notice, Outlook
+from services.coordinator.store.errors import (
+    DeposedError,
+    NotFoundError,
+    UnavailableError,
+    WrongStateError,
+)
 from services.coordinator.store.rows import JobRow
 from services.coordinator.supervision import Supervision
+from services.coordinator.surroundings import Surroundings
 from tuner.jobs import JobState
 from tuner.wire.names import JobName
 
@@ -26,22 +38,30 @@ RUNNING = (
     JobState.CANCELLING,
 )
 
+NOTE_SECONDS = 5.0
+"""A reason that changes while nothing else does is told again no sooner."""
+
 
 class Scheduler:
     """One loop, woken by hints and every second, and a task for every admitted job."""
 
-    def __init__(self, core: Core, policy: AdmissionPolicy, logs: DriverLogs) -> None:
+    def __init__(self, core: Core, logs: DriverLogs) -> None:
         """Does nothing before `start`."""
         self._loop: asyncio.Task[None] | None = None
         self._core = core
-        self._policy = policy
         self._logs = logs
+        self._policy = Policy(rules_of(core.settings))
+        self._surroundings = Surroundings(core)
+        self._meter = Meter(core.store)
         self._tasks: dict[JobName, asyncio.Task[None]] = {}
-        # Jobs that have ended and whose drivers are being cleared away.
+        # Jobs that have ended, or left, and whose drivers are being cleared away.
         self._ended: set[JobName] = set()
+        self._noted: dict[JobName, float] = {}
+        self._outlook = Outlook()
 
     def start(self) -> None:
         """Begins to schedule."""
+        self._surroundings.start()
         self._loop = asyncio.create_task(self._run(), name="scheduler")
 
     async def _run(self) -> None:
@@ -50,6 +70,9 @@ class Scheduler:
                 news.clear()
                 try:
                     await self._look_over()
+                except (UnavailableError, DeposedError) as error:
+                    # Whoever made this one leader learns of it, too.
+                    log.warning("scheduling waits", reason=str(error))
                 except Exception:
                     # Whatever it was, the other jobs need the next look.
                     log.exception("scheduling failed; trying again")
@@ -64,6 +87,7 @@ class Scheduler:
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
+        await self._surroundings.stop()
         if ended := [self._tasks[name] for name in self._ended]:
             await asyncio.wait(ended, timeout=patience)
         tasks = list(self._tasks.values())
@@ -74,37 +98,97 @@ class Scheduler:
     async def _look_over(self) -> None:
         store = self._core.store
         rows = await asyncio.to_thread(store.jobs_in, [*WAITING, *RUNNING])
-        running = [row for row in rows if row.state in RUNNING]
-        waiting = [row for row in rows if row.state in WAITING]
-        # Admitted already; RUNNING once the cluster has taken the driver.
-        starting = [row for row in waiting if row.name in self._tasks]
-        queued = [
-            await self._queue(row, [*running, *starting])
-            for row in waiting
-            if row.name not in self._tasks
-        ]
-        queued = [row for row in queued if row.state is JobState.QUEUED]
-        for row in [*running, *self._policy.admit(queued, [*running, *starting])]:
-            self._see_to(row.name)
+        loads = await asyncio.to_thread(store.loads)
+        # Jobs that have a driver, or a task that will start one; not those being cleared away.
+        inside = {
+            row.name
+            for row in rows
+            if row.state in RUNNING
+            or (row.name in self._tasks and row.name not in self._ended)
+            or row.name in loads
+        }
+        world = await self._surroundings.world(rows, loads, inside)
+        decision = self._policy.decide(world)
+        await self._note(rows, inside, decision)
+        for row in rows:
+            if row.state is JobState.PENDING:
+                await self._queue(row, decision.reasons.get(str(row.name), ""))
+        for row in rows:
+            if row.name in inside and not self._surroundings.problem:
+                await self._share(row, decision)
+        admitted = set(decision.admitted)
+        for row in rows:
+            if row.name in inside:
+                self._see_to(row.name)
+            elif str(row.name) in admitted and row.name not in self._tasks:
+                await self._share(row, decision)
+                self._see_to(row.name)
+        self._meter.look(rows, loads)
+        await self._meter.write()
+        await self._tell_outlook(decision)
 
-    async def _queue(self, row: JobRow, running: list[JobRow]) -> JobRow:
+    async def _queue(self, row: JobRow, reason: str) -> None:
         """Moves a job that nobody has looked at into the queue."""
-        if row.state is not JobState.PENDING:
-            return row
-        reason = self._policy.waits_for(row, running)
         try:
-            row = await asyncio.to_thread(
+            await asyncio.to_thread(
                 self._core.store.set_job_state,
                 row.name,
                 JobState.QUEUED,
                 reason,
                 [JobState.PENDING],
             )
-        except WrongStateError:
-            # Cancelled meanwhile.
-            return row
+        except (WrongStateError, NotFoundError):
+            # Cancelled or deleted meanwhile.
+            return
         self._core.hints.ring(row.name)
-        return row
+
+    async def _share(self, row: JobRow, decision: Decision) -> None:
+        """Grants a job what was decided, where that is something else than it has."""
+        name = str(row.name)
+        share = decision.shares.get(name)
+        avoid = tuple(sorted(decision.avoid.get(name, ())))
+        stays = row.state in WAITING or row.share is not None
+        if share is None or (stays and (share, avoid) == (row.share, row.avoid_nodes)):
+            return
+        reason = decision.reasons.get(name, "")
+        try:
+            await asyncio.to_thread(self._core.store.set_share, row.name, share, reason, avoid)
+        except (WrongStateError, NotFoundError):
+            # It has ended meanwhile, or was deleted.
+            return
+        self._core.hints.recorded(row.name)
+        log.info("share", job=name, slots=share, reason=reason)
+
+    async def _note(self, rows: Sequence[JobRow], inside: set[JobName], decision: Decision) -> None:
+        """Tells why jobs wait or have what they have, and waiting ones their places."""
+        places = {name: place for place, name in enumerate(decision.order, start=1)}
+        now = time.monotonic()
+        notices = {}
+        for row in rows:
+            name = str(row.name)
+            if name not in decision.reasons:
+                continue
+            notice = Notice(decision.reasons[name], places.get(name, 0))
+            told = Notice(row.share_reason, row.place)
+            lately = now - self._noted.get(row.name, float("-inf")) < NOTE_SECONDS
+            only_why = notice.place == told.place and told.reason
+            if notice != told and not (only_why and lately):
+                notices[row.name] = notice
+                self._noted[row.name] = now
+        present = {row.name for row in rows}
+        for gone in [name for name in self._noted if name not in present]:
+            del self._noted[gone]
+        await asyncio.to_thread(self._core.store.note, notices)
+
+    async def _tell_outlook(self, decision: Decision) -> None:
+        outlook = Outlook(
+            decision.capacity,
+            round(decision.reserved, 3),
+            round(decision.reserved_idle_share, 4),
+        )
+        if outlook != self._outlook:
+            await asyncio.to_thread(self._core.store.set_outlook, outlook)
+            self._outlook = outlook
 
     def _see_to(self, name: JobName) -> None:
         if name not in self._tasks:
@@ -122,3 +206,15 @@ class Scheduler:
         finally:
             self._ended.discard(name)
             del self._tasks[name]
+            # What waited for its place, or for its old driver to be gone, need not wait longer.
+            self._core.hints.ring(name, state=True)
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Returns what an operator has set of scheduling."""
+    return Rules(
+        max_running_jobs=settings.max_running_jobs,
+        reserve_after=settings.reserve_after_seconds,
+        reserve_patience=settings.reserve_patience_seconds,
+        reserve_idle_share=settings.reserve_idle_share,
+    )

@@ -12,7 +12,6 @@ from coordinator_harness import a_spec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.coordinator.admission import FirstComeFirstServed
 from services.coordinator.api.portions import MAX_BYTES, portions
 from services.coordinator.endings import Ended, ending, fruitless
 from services.coordinator.ray_client import used_resources
@@ -61,17 +60,6 @@ def an_attempt(number: int, outcome: str = "", reason: str = "") -> AttemptRow:
         reason=reason,
         from_sequence=10 * number,
     )
-
-
-@given(st.permutations(range(8)), st.integers(0, 10), st.integers(1, 6))
-def test_admission_is_in_order_and_never_over_the_limit(
-    order: list[int], running: int, most: int
-) -> None:
-    policy = FirstComeFirstServed(most)
-    active = [a_job(100 + i, JobState.RUNNING) for i in range(running)]
-    admitted = policy.admit([a_job(i) for i in order], active)
-    assert [job.name.job for job in admitted] == [f"j{i}" for i in range(len(admitted))]
-    assert len(admitted) == max(0, min(8, most - running))
 
 
 def test_a_lease_ends_only_after_a_whole_one_in_silence() -> None:

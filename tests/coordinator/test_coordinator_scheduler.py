@@ -35,7 +35,8 @@ async def test_a_job_runs_to_success(house: House) -> None:
     runner = await house.enrol(job.name)
     await house.reaches(job.name, "RUNNING")
     beat = await runner.heartbeat()
-    assert beat.directive == rpb.DIRECTIVE_CONTINUE
+    assert (beat.directive, beat.slots) == (rpb.DIRECTIVE_SHARE, 8)
+    assert beat.reason == "share 8 of 8"
     await runner.conclude()
     await runner.finish("COMPLETED")
     job = await house.get(job.name)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from services.coordinator.store.accounts import Orders
 from services.coordinator.store.base import Store
-from services.coordinator.store.rows import JobRow
 from tuner.jobs import JobState
 from tuner.v1 import runner_service_pb2 as pb
 from tuner.wire.names import JobName
@@ -29,15 +29,21 @@ def heartbeat(request: pb.HeartbeatRequest, store: Store) -> pb.HeartbeatRespons
         request.packets_waiting,
         held,
     )
-    return answer(store.get_job(name))
+    return answer(store.orders(name))
 
 
-def answer(job: JobRow) -> pb.HeartbeatResponse:
+def answer(orders: Orders) -> pb.HeartbeatResponse:
     """Returns what the runner of a job is told. A share of 0 sends it back to the queue."""
-    slots = job.share if job.share is not None else job.spec.resources.slots or 0
-    directive = _DIRECTIVES.get(job.state)
+    directive, reason = _DIRECTIVES.get(orders.state), orders.reason
     if directive is None:
-        directive = pb.DIRECTIVE_SHARE if job.share is not None else pb.DIRECTIVE_CONTINUE
-        if job.share == 0:
-            directive = pb.DIRECTIVE_PAUSE
-    return pb.HeartbeatResponse(directive=directive, slots=slots)
+        reason = orders.share_reason
+        if orders.share is None:
+            directive = pb.DIRECTIVE_CONTINUE
+        else:
+            directive = pb.DIRECTIVE_SHARE if orders.share else pb.DIRECTIVE_PAUSE
+    return pb.HeartbeatResponse(
+        directive=directive,
+        slots=orders.share or 0,
+        avoid_nodes=orders.avoid_nodes,
+        reason=reason,
+    )

@@ -7,18 +7,17 @@ import re
 import secrets
 from datetime import UTC, datetime
 
-from services.coordinator.admission import AdmissionPolicy
-from services.coordinator.api.caller import who
+from services.coordinator.api.caller import visible, who
 from services.coordinator.api.interceptor import Context
 from services.coordinator.core import Core
 from services.coordinator.datasets import check_dataset, check_models
 from services.coordinator.own_code import check_code
 from services.coordinator.store.errors import AlreadyExistsError, NotFoundError
-from services.coordinator.store.rows import JobRow
+from services.coordinator.threads import reading
 from services.coordinator.webhooks import check_webhook
 from tuner.curve import SearchState
 from tuner.errors import Status, TunerError, Violation, invalid
-from tuner.jobs import JobState, JobStatus, SearchStatus
+from tuner.jobs import JobStatus, SearchStatus
 from tuner.spec import JobSpec
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.jobs import job_to_wire
@@ -27,20 +26,17 @@ from tuner.wire.pages import make_token, page_size, read_token
 from tuner.wire.spec import spec_from_wire
 
 MAX_JOBS_A_PAGE = 100
-EVENTS_A_MESSAGE = 200
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
-_BEFORE_RUNNING = (JobState.PENDING, JobState.QUEUED)
 
 
 class JobCalls:
     """The part of TunerService that is about jobs."""
 
-    def __init__(self, core: Core, policy: AdmissionPolicy) -> None:
-        """Takes the parts, and the policy that knows the queue's order."""
+    def __init__(self, core: Core) -> None:
+        """Takes the parts."""
         self._core = core
-        self._policy = policy
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.Job:
         """Answers CreateJob."""
@@ -73,7 +69,7 @@ class JobCalls:
                 raise AlreadyExistsError(f"there is a job {name} already; choose another job_id")
             return job_to_wire(_would_be(name, spec, owner))
         row, _created = self._core.store.create_job(name, spec, owner, request.request_id)
-        return job_to_wire(row.status(self._position(row)))
+        return job_to_wire(row.status())
 
     def _free_id(self, namespace: str, spec: JobSpec) -> str:
         """Returns an id that nobody has: what the job is called, and six random characters."""
@@ -93,39 +89,21 @@ class JobCalls:
 
     async def GetJob(self, request: pb.GetJobRequest, context: Context) -> pb.Job:
         """Answers GetJob."""
-        return await asyncio.to_thread(self._get, JobName.parse(request.name))
+        return await reading(self._get, JobName.parse(request.name))
 
     def _get(self, name: JobName) -> pb.Job:
         row = self._core.store.get_job(name)
-        return job_to_wire(row.status(self._position(row)))
-
-    def _position(self, row: JobRow) -> int:
-        return self._queue().get(row.name, 0) if row.state is JobState.QUEUED else 0
-
-    def _queue(self) -> dict[JobName, int]:
-        """Returns the place of every waiting job, from 1."""
-        queued = self._policy.order(self._core.store.jobs_in(_BEFORE_RUNNING))
-        return {row.name: place for place, row in enumerate(queued, start=1)}
+        return job_to_wire(row.status())
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
         """Answers ListJobs."""
-        namespace = parse_parent(request.parent)
+        namespace = parse_parent(request.parent) or visible(context)
         # Fewer than asked for, since every job brings its spec.
         limit = min(page_size(request.page_size), MAX_JOBS_A_PAGE)
         before = read_token(request.page_token, "jobs", request.parent)
-        rows, following = await asyncio.to_thread(
-            self._core.store.list_jobs, namespace, limit, before
-        )
-        places = {}
-        if any(row.state is JobState.QUEUED for row in rows):
-            places = await asyncio.to_thread(self._queue)
+        rows, following = await reading(self._core.store.list_jobs, namespace, limit, before)
         return pb.ListJobsResponse(
-            jobs=[
-                job_to_wire(
-                    row.status(places.get(row.name, 0) if row.state is JobState.QUEUED else 0)
-                )
-                for row in rows
-            ],
+            jobs=[job_to_wire(row.status()) for row in rows],
             next_page_token=make_token(following, "jobs", request.parent) if following else "",
         )
 

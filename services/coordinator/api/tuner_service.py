@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from services.coordinator.access.guard import Guard
-from services.coordinator.admission import AdmissionPolicy
 from services.coordinator.api.access import AccessCalls
 from services.coordinator.api.artifacts import ArtifactCalls
 from services.coordinator.api.blobs import take_in
@@ -13,6 +12,7 @@ from services.coordinator.api.cluster import ClusterCalls
 from services.coordinator.api.interceptor import Context
 from services.coordinator.api.jobs import JobCalls
 from services.coordinator.api.lifecycle import LifecycleCalls
+from services.coordinator.api.queue import QueueCalls
 from services.coordinator.api.records import RecordCalls
 from services.coordinator.api.watching import WatchCalls
 from services.coordinator.core import Core
@@ -30,6 +30,7 @@ class TunerService(
     ClusterCalls,
     ArtifactCalls,
     AccessCalls,
+    QueueCalls,
     TunerServiceServicer,
 ):
     """Every call of TunerService, each answered by the part that it is about."""
@@ -37,19 +38,19 @@ class TunerService(
     def __init__(
         self,
         core: Core,
-        policy: AdmissionPolicy,
         curves: Curves,
         logs: DriverLogs,
         guard: Guard,
     ) -> None:
         """Takes the coordinator's parts."""
-        JobCalls.__init__(self, core, policy)
+        JobCalls.__init__(self, core)
         LifecycleCalls.__init__(self, core)
         WatchCalls.__init__(self, core)
         RecordCalls.__init__(self, core, curves)
         ClusterCalls.__init__(self, core, logs)
         ArtifactCalls.__init__(self, core)
         AccessCalls.__init__(self, core, guard)
+        QueueCalls.__init__(self, core)
 
     async def UploadBlob(
         self, request_iterator: AsyncIterator[pb.UploadBlobRequest], context: Context

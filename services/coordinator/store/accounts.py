@@ -2,13 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from services.coordinator.store import tables as t
+from services.coordinator.store.errors import WrongStateError
+from services.coordinator.store.log import append, lock_job, no_job
 from services.coordinator.store.sqlbase import SqlPart
+from tuner.jobs import JobState, ShareChanged
 from tuner.queue import Quota
 from tuner.wire.names import JobName
+
+DAYS_OF_DEVICE_HOURS = 30
+"""Days over which a namespace's device-hours are counted."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What the runner of a job's live attempt last said.
+
+    Attributes:
+        held: Slots that it holds, by node.
+        busy: Slots that have a packet.
+        waiting: Packets that have no slot.
+    """
+
+    held: Mapping[str, int] = field(default_factory=dict)
+    busy: int = 0
+    waiting: int = 0
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a job's runner is to be told.
+
+    Attributes:
+        state: Where the job stands.
+        reason: Why it stands there.
+        share: Slots that the scheduler grants it; None before it did.
+        share_reason: Why.
+        avoid_nodes: Nodes to keep off.
+    """
+
+    state: JobState
+    reason: str = ""
+    share: int | None = None
+    share_reason: str = ""
+    avoid_nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What the scheduler says of a job without changing its share.
+
+    Attributes:
+        reason: Why its share is what it is, or what it waits for.
+        place: Its place in the queue, from 1; 0 where it runs.
+    """
+
+    reason: str
+    place: int = 0
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """The cluster as the leader last knew it, in devices, or cores where there are none.
+
+    Attributes:
+        capacity: What it has.
+        reserved: What of it reservations keep idle.
+        reserved_idle_share: What of it they kept idle in the last hour, from 0 to 1.
+    """
+
+    capacity: float = 0.0
+    reserved: float = 0.0
+    reserved_idle_share: float = 0.0
 
 
 class Accounts(Protocol):
@@ -34,8 +108,18 @@ class Accounts(Protocol):
         """Returns the device-seconds that namespaces have used since then, to the hour."""
         ...
 
-    def set_share(self, name: JobName, slots: int, reason: str) -> None:
-        """Grants a job a share of slots, with a ShareChanged event.
+    def loads(self) -> dict[JobName, Load]:
+        """Returns what the runners of all live attempts last said."""
+        ...
+
+    def orders(self, name: JobName) -> Orders:
+        """Returns what the job's runner is to be told. Raises NotFoundError."""
+        ...
+
+    def set_share(
+        self, name: JobName, slots: int, reason: str, avoid_nodes: Sequence[str] = ()
+    ) -> None:
+        """Grants a job a share of slots, with a ShareChanged event where it is another.
 
         Raises:
             NotFoundError: There is no such job.
@@ -43,10 +127,208 @@ class Accounts(Protocol):
         """
         ...
 
+    def note(self, notices: Mapping[JobName, Notice]) -> None:
+        """Says why jobs wait or have what they have; jobs that are gone are passed over."""
+        ...
+
     def lost_by_node(self, since: datetime) -> dict[str, int]:
         """Returns how many packets each node has lost since then."""
+        ...
+
+    def outlook(self) -> Outlook:
+        """Returns the cluster as the leader last knew it."""
+        ...
+
+    def set_outlook(self, outlook: Outlook) -> None:
+        """Leaves the cluster as the leader knows it."""
         ...
 
 
 class SqlAccounts(SqlPart):
     """`Accounts` over SQL."""
+
+    def quotas(self) -> dict[str, Quota]:
+        """Does Accounts.quotas."""
+        with self._database.read() as connection:
+            return {
+                row.namespace: Quota(
+                    weight=row.weight,
+                    max_running_jobs=row.max_running_jobs,
+                    max_slots=row.max_slots,
+                    max_device_hours=row.max_device_hours,
+                    max_jobs=row.max_jobs,
+                )
+                for row in connection.execute(sa.select(t.namespaces))
+            }
+
+    def set_quota(self, namespace: str, quota: Quota) -> None:
+        """Does Accounts.set_quota."""
+        values = {
+            "weight": quota.weight,
+            "max_running_jobs": quota.max_running_jobs,
+            "max_slots": quota.max_slots,
+            "max_device_hours": quota.max_device_hours,
+            "max_jobs": quota.max_jobs,
+        }
+
+        def work(connection: sa.Connection) -> None:
+            row = {"namespace": namespace, **values}
+            _upsert(connection, t.namespaces, [row], values)
+
+        self._written(work)
+
+    def job_counts(self) -> dict[str, int]:
+        """Does Accounts.job_counts."""
+        c = t.jobs.c
+        query = sa.select(c.namespace, sa.func.count().label("jobs")).group_by(c.namespace)
+        with self._database.read() as connection:
+            return {row.namespace: row.jobs for row in connection.execute(query)}
+
+    def add_usage(self, device_seconds: Mapping[str, float]) -> None:
+        """Does Accounts.add_usage."""
+        used = {name: seconds for name, seconds in device_seconds.items() if seconds > 0}
+        if not used:
+            return
+        c = t.usage.c
+
+        def work(connection: sa.Connection) -> None:
+            hour = self._clock().replace(minute=0, second=0, microsecond=0)
+            for name in sorted(used):
+                row = {"namespace": name, "hour": hour, "device_seconds": used[name]}
+                _upsert(
+                    connection, t.usage, [row], {"device_seconds": c.device_seconds + used[name]}
+                )
+
+        self._written(work)
+
+    def usage(self, since: datetime) -> dict[str, float]:
+        """Does Accounts.usage."""
+        c = t.usage.c
+        query = (
+            sa.select(c.namespace, sa.func.sum(c.device_seconds).label("seconds"))
+            .where(c.hour >= since.replace(minute=0, second=0, microsecond=0))
+            .group_by(c.namespace)
+        )
+        with self._database.read() as connection:
+            return {row.namespace: row.seconds for row in connection.execute(query)}
+
+    def loads(self) -> dict[JobName, Load]:
+        """Does Accounts.loads."""
+        a, j = t.runner_attempts.c, t.jobs.c
+        query = (
+            sa.select(j.namespace, j.job, a.held, a.slots_busy, a.packets_waiting)
+            .join_from(t.runner_attempts, t.jobs, a.job_id == j.id)
+            .where(a.end_time.is_(None))
+        )
+        with self._database.read() as connection:
+            return {
+                JobName(row.namespace, row.job): Load(
+                    json.loads(row.held), row.slots_busy, row.packets_waiting
+                )
+                for row in connection.execute(query)
+            }
+
+    def orders(self, name: JobName) -> Orders:
+        """Does Accounts.orders."""
+        c = t.jobs.c
+        columns = (c.state, c.reason, c.share, c.share_reason, c.avoid_nodes)
+        query = sa.select(*columns).where(*_named(name))
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            raise no_job(name)
+        avoid = tuple(json.loads(row.avoid_nodes))
+        return Orders(JobState(row.state), row.reason, row.share, row.share_reason, avoid)
+
+    def set_share(
+        self, name: JobName, slots: int, reason: str, avoid_nodes: Sequence[str] = ()
+    ) -> None:
+        """Does Accounts.set_share."""
+        c = t.jobs.c
+
+        def work(connection: sa.Connection) -> None:
+            job = lock_job(connection, name, self._clock)
+            if job.state.ended:
+                raise WrongStateError(f"{name} has ended ({job.state}), so it has no share")
+            before = connection.execute(sa.select(c.share).where(c.id == job.id)).scalar_one()
+            connection.execute(
+                sa.update(t.jobs)
+                .where(c.id == job.id)
+                .values(
+                    share=slots, share_reason=reason, avoid_nodes=json.dumps(sorted(avoid_nodes))
+                )
+            )
+            if before != slots:
+                append(connection, job, [ShareChanged(slots, reason)])
+
+        self._written(work)
+
+    def note(self, notices: Mapping[JobName, Notice]) -> None:
+        """Does Accounts.note."""
+        if not notices:
+            return
+        c = t.jobs.c
+        update = (
+            sa.update(t.jobs)
+            .where(c.namespace == sa.bindparam("of"), c.job == sa.bindparam("called"))
+            .values(share_reason=sa.bindparam("why"), place=sa.bindparam("at"))
+        )
+        rows = [
+            {
+                "of": name.namespace,
+                "called": name.job,
+                "why": notices[name].reason,
+                "at": notices[name].place,
+            }
+            # Always in one order, so that no two of these wait for each other.
+            for name in sorted(notices, key=str)
+        ]
+        self._written(lambda connection: connection.execute(update, rows))
+
+    def lost_by_node(self, since: datetime) -> dict[str, int]:
+        """Does Accounts.lost_by_node."""
+        c = t.packet_attempts.c
+        packets = sa.select(c.lost_node, c.job_id, c.packet).where(c.lost_time >= since)
+        lost = packets.where(c.lost_node.is_not(None), c.lost_node != "").distinct().subquery()
+        query = sa.select(lost.c.lost_node, sa.func.count().label("packets")).group_by(
+            lost.c.lost_node
+        )
+        with self._database.read() as connection:
+            return {row.lost_node: row.packets for row in connection.execute(query)}
+
+    def outlook(self) -> Outlook:
+        """Does Accounts.outlook."""
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(t.outlook)).one_or_none()
+        if row is None:
+            return Outlook()
+        return Outlook(row.capacity, row.reserved, row.reserved_idle_share)
+
+    def set_outlook(self, outlook: Outlook) -> None:
+        """Does Accounts.set_outlook."""
+        values = {
+            "capacity": outlook.capacity,
+            "reserved": outlook.reserved,
+            "reserved_idle_share": outlook.reserved_idle_share,
+        }
+        self._written(
+            lambda connection: _upsert(connection, t.outlook, [{"id": 1, **values}], values)
+        )
+
+
+def _upsert(
+    connection: sa.Connection,
+    table: sa.Table,
+    rows: Iterable[Mapping[str, Any]],
+    changes: Mapping[str, Any],
+) -> None:
+    """Inserts rows, or changes the one that has the same key."""
+    insert: Any = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    key = [column.name for column in table.primary_key.columns]
+    connection.execute(
+        insert.values(list(rows)).on_conflict_do_update(index_elements=key, set_=dict(changes))
+    )
+
+
+def _named(name: JobName) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return t.jobs.c.namespace == name.namespace, t.jobs.c.job == name.job

@@ -31,6 +31,9 @@ from tuner.wire.names import JobName
 
 _KEY = re.compile(r"[0-9]{1,18}")
 _OPEN = (SearchState.PENDING, SearchState.RUNNING)
+UNSHARED = {"share": None, "share_reason": "", "place": 0, "avoid_nodes": "[]"}
+"""What the scheduler has said of a job that comes to rest: nothing yet of what is next."""
+
 _IDLE = (JobState.QUEUED, JobState.PAUSED)
 """States, beside ends, in which a job holds nothing."""
 
@@ -102,13 +105,14 @@ def get(connection: sa.Connection, name: JobName) -> JobRow:
 
 
 def page(
-    connection: sa.Connection, namespace: str | None, limit: int, before: str | None
+    connection: sa.Connection, namespace: str | set[str] | None, limit: int, before: str | None
 ) -> tuple[list[JobRow], str | None]:
     """Does Store.list_jobs."""
     c = t.jobs.c
     query = sa.select(t.jobs).order_by(c.id.desc()).limit(limit + 1)
     if namespace is not None:
-        query = query.where(c.namespace == namespace)
+        places = [namespace] if isinstance(namespace, str) else sorted(namespace)
+        query = query.where(c.namespace.in_(places))
     if before is not None:
         if not _KEY.fullmatch(before):
             raise invalid("before", f"{before[:50]!r} is not a key that a page ended with")
@@ -142,8 +146,8 @@ def set_state(
     whats: list[What] = []
     if state is JobState.RUNNING and not job.started:
         changes["start_time"] = job.now
-    if state is not job.state and (state.ended or state in _IDLE):
-        changes["share"] = None
+    if state.ended or (state in _IDLE and job.state not in (state, JobState.PENDING)):
+        changes |= UNSHARED
     if state.ended:
         changes["end_time"] = job.now
         changes["to_notify"] = spec_of(connection, job).notify.webhook is not None
@@ -291,6 +295,9 @@ def _job(row: sa.Row[Any], searches: Iterable[SearchStatus], held: int) -> JobRo
         searches=tuple(searches),
         dataset=None if row.dataset is None else unpack_facts(row.dataset),
         share=row.share,
+        share_reason=row.share_reason,
+        place=row.place,
+        avoid_nodes=tuple(json.loads(row.avoid_nodes)),
         slots_held=held,
         reopened=row.reopened,
     )

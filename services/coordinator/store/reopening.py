@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from services.coordinator.store import tables as t
 from services.coordinator.store.codec import pack_spec, unpack_step
 from services.coordinator.store.errors import AlreadyExistsError, WrongStateError
-from services.coordinator.store.jobs import get, spec_of
+from services.coordinator.store.jobs import UNSHARED, get, spec_of
 from services.coordinator.store.log import Clock, LockedJob, append, lock_job
 from services.coordinator.store.plan import stored
 from services.coordinator.store.rows import Extend, JobRow
@@ -44,9 +44,8 @@ def reopen(
         "state": JobState.QUEUED,
         "reason": reason,
         "end_time": None,
-        "share": None,
         "to_notify": False,
-    }
+    } | UNSHARED
     if extend is not None:
         spec, sentences = extend(spec_of(connection, job))
         whats.append(JobExtended(spec, by, tuple(sentences)))

@@ -23,6 +23,9 @@ class JobRow:
         billed_device_seconds: Sum over its packet attempts.
         dataset: What its data turned out to be; None before it was read.
         share: Slots that the scheduler grants it; None before it did.
+        share_reason: Why, or why it waits, in a sentence; empty before the scheduler saw it.
+        place: Its place in the queue, from 1; means nothing once it runs.
+        avoid_nodes: Nodes that its runner is to keep off.
         slots_held: Slots that its live attempt last said it holds.
         reopened: The last event's number when it was last reopened or resumed; 0 where it
             never was.
@@ -42,16 +45,20 @@ class JobRow:
     searches: tuple[SearchStatus, ...]
     dataset: DatasetFacts | None = None
     share: int | None = None
+    share_reason: str = ""
+    place: int = 0
+    avoid_nodes: tuple[str, ...] = ()
     slots_held: int = 0
     reopened: int = 0
 
-    def status(self, queue_position: int = 0) -> JobStatus:
-        """Returns the job as it is told, with its place in the queue, 0 where it isn't queued."""
+    def status(self) -> JobStatus:
+        """Returns the job as it is told: one that waits with its place, and what it waits for."""
+        waits = self.state is JobState.QUEUED
         return JobStatus(
             name=str(self.name),
             spec=self.spec,
             state=self.state,
-            reason=self.reason,
+            reason=(self.share_reason if waits and not self.share else "") or self.reason,
             create_time=self.create_time,
             start_time=self.start_time,
             end_time=self.end_time,
@@ -59,7 +66,7 @@ class JobRow:
             attempt=self.attempt,
             searches=self.searches,
             billed_device_seconds=self.billed_device_seconds,
-            queue_position=queue_position,
+            queue_position=self.place if waits else 0,
             owner=self.owner,
             dataset=self.dataset,
             share=self.share,

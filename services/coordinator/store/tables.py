@@ -80,6 +80,11 @@ jobs = sa.Table(
     Column("submitted", LargeBinary),
     # Slots that the scheduler grants; NULL before it did.
     Column("share", Integer),
+    # What else the scheduler has to say of it: why, its place in the queue, and the nodes,
+    # as JSON, that its runner is to keep off.
+    Column("share_reason", Sentence, nullable=False, server_default=""),
+    Column("place", Integer, nullable=False, server_default="0"),
+    Column("avoid_nodes", sa.Text, nullable=False, server_default="[]"),
     # The last event's number when it was last reopened or resumed: attempts from before say
     # nothing of how it goes on. 0 where it never was.
     Column("reopened", sa.BigInteger, nullable=False, server_default="0"),
@@ -270,6 +275,18 @@ usage = sa.Table(
     Column("hour", UtcTime, primary_key=True),
     Column("device_seconds", sa.Double, nullable=False),
     Index(None, "hour"),
+)
+
+# What the leader last knew of the cluster, for other coordinators to tell: one row.
+outlook = sa.Table(
+    "outlook",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    # In devices, or cores where there are none.
+    Column("capacity", sa.Double, nullable=False),
+    Column("reserved", sa.Double, nullable=False),
+    # Of the capacity, over the last hour.
+    Column("reserved_idle_share", sa.Double, nullable=False),
 )
 
 tokens = sa.Table(

@@ -12,7 +12,7 @@ depends_on = None
 
 _BIG = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _TIME = sa.DateTime(timezone=True)
-_TABLES = ("audit", "grants", "tokens", "usage", "namespaces", "leases", "requests")
+_TABLES = ("audit", "grants", "tokens", "outlook", "usage", "namespaces", "leases", "requests")
 
 
 def _columns() -> dict[str, tuple[sa.Column[Any], ...]]:
@@ -21,6 +21,9 @@ def _columns() -> dict[str, tuple[sa.Column[Any], ...]]:
         "jobs": (
             sa.Column("submitted", sa.LargeBinary),
             sa.Column("share", sa.Integer),
+            sa.Column("share_reason", sa.Text, nullable=False, server_default=""),
+            sa.Column("place", sa.Integer, nullable=False, server_default="0"),
+            sa.Column("avoid_nodes", sa.Text, nullable=False, server_default="[]"),
             sa.Column("reopened", sa.BigInteger, nullable=False, server_default="0"),
             sa.Column("to_notify", sa.Boolean, nullable=False, server_default=sa.false()),
         ),
@@ -90,6 +93,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("namespace", "hour", name="pk_usage"),
     )
     op.create_index("ix_usage_hour", "usage", ["hour"])
+    op.create_table(
+        "outlook",
+        sa.Column("id", sa.Integer, nullable=False, autoincrement=False),
+        sa.Column("capacity", sa.Double, nullable=False),
+        sa.Column("reserved", sa.Double, nullable=False),
+        sa.Column("reserved_idle_share", sa.Double, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_outlook"),
+    )
     op.create_table(
         "tokens",
         sa.Column("id", sa.String, nullable=False),
