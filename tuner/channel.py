@@ -26,6 +26,8 @@ _OPTIONS = (
     # Its name notwithstanding: the least time that an attempt to connect gets.
     ("grpc.min_reconnect_backoff_ms", int(1000 * CONNECT_SECONDS)),
     ("grpc.keepalive_time_ms", int(1000 * PING_SECONDS)),
+    # Without the first, a minute whatever the second says (grpcio 1.8x).
+    ("grpc.http2.ping_timeout_ms", int(1000 * PING_SECONDS)),
     ("grpc.keepalive_timeout_ms", int(1000 * PING_SECONDS)),
     # A call may wait for long without a byte of data.
     ("grpc.http2.max_pings_without_data", 0),
