@@ -51,6 +51,8 @@ class PacketOutcome(StrEnum):
 
     COMPLETED = "COMPLETED"
     LOST = "LOST"
+    # Ended in the middle by its runner, for nobody waited for it any more.
+    ENDED = "ENDED"
     CONFLICT = "CONFLICT"
 
 

@@ -88,6 +88,8 @@ class _PacketOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PacketO
     """The worker or its node went away."""
     PACKET_OUTCOME_CONFLICT: _PacketOutcome.ValueType  # 3
     """A result differed from the final row that its id already had."""
+    PACKET_OUTCOME_ENDED: _PacketOutcome.ValueType  # 4
+    """The runner ended it in the middle, for nobody waited for it any more."""
 
 class PacketOutcome(_PacketOutcome, metaclass=_PacketOutcomeEnumTypeWrapper): ...
 
@@ -97,6 +99,8 @@ PACKET_OUTCOME_LOST: PacketOutcome.ValueType  # 2
 """The worker or its node went away."""
 PACKET_OUTCOME_CONFLICT: PacketOutcome.ValueType  # 3
 """A result differed from the final row that its id already had."""
+PACKET_OUTCOME_ENDED: PacketOutcome.ValueType  # 4
+"""The runner ended it in the middle, for nobody waited for it any more."""
 Global___PacketOutcome: _TypeAlias = PacketOutcome  # noqa: Y015
 
 class _StepKind:
