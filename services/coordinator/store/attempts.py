@@ -18,6 +18,11 @@ from tuner.wire.names import JobName
 SUPERSEDED = "SUPERSEDED"
 COMPROMISED = "COMPROMISED"
 
+# Made once, for every write to the record asks it.
+_LIVE = sa.select(t.runner_attempts).where(
+    t.runner_attempts.c.job_id == sa.bindparam("job"), t.runner_attempts.c.end_time.is_(None)
+)
+
 
 def create(
     connection: sa.Connection, name: JobName, submission_id: str, code_hash: str, clock: Clock
@@ -113,7 +118,8 @@ def heartbeat(
         sa.update(t.runner_attempts)
         .where(t.runner_attempts.c.epoch == epoch)
         .values(
-            heartbeat_time=job.now,
+            # Not the job's time, which stands still while the clock is behind it.
+            heartbeat_time=clock(),
             slots_busy=slots_busy,
             packets_waiting=packets_waiting,
             held=json.dumps(dict(held)),
@@ -164,9 +170,7 @@ def end_live(connection: sa.Connection, job: LockedJob, outcome: str, reason: st
 
 
 def _live(connection: sa.Connection, job: int) -> sa.Row[Any] | None:
-    c = t.runner_attempts.c
-    query = sa.select(t.runner_attempts).where(c.job_id == job, c.end_time.is_(None))
-    return connection.execute(query).one_or_none()
+    return connection.execute(_LIVE, {"job": job}).one_or_none()
 
 
 def _stale(name: JobName, attempt: int, epoch: int) -> StaleError:

@@ -59,12 +59,12 @@ class Store(Leadership, Access, Accounts, Protocol):
         ...
 
     def list_jobs(
-        self, namespace: str | None, limit: int, before: str | None = None
+        self, namespace: str | set[str] | None, limit: int, before: str | None = None
     ) -> tuple[list[JobRow], str | None]:
         """Lists jobs, newest first, by key.
 
         Args:
-            namespace: Only this one's; None for all.
+            namespace: Only this one's, or these ones'; None for all.
             limit: How many at most.
             before: The key that the last page ended with.
 
@@ -243,6 +243,7 @@ class Store(Leadership, Access, Accounts, Protocol):
         measurements: Sequence[Measurement],
         packet_attempts: Sequence[PacketAttempt],
         surplus: Sequence[Measurement] = (),
+        payloads: Sequence[bytes] = (),
     ) -> Recorded:
         """Appends measurements and packet attempts, with their events, and keeps surplus.
 
@@ -251,6 +252,17 @@ class Store(Leadership, Access, Accounts, Protocol):
         same packet attempt (runner attempt, packet, number) again changes
         nothing. Surplus has no event and is no measurement before it is recorded
         as one; the first row of an id stays.
+
+        Args:
+            name: The job.
+            attempt: The runner's attempt.
+            epoch: Its epoch.
+            measurements: Results.
+            packet_attempts: Tries at packets.
+            surplus: Results that ran ahead of the plan.
+            payloads: The measurements' own messages, serialised, without record_time and
+                unknown fields, one each in their order, where the caller has them from the
+                wire: they are what is kept, and packing them again is most of the work.
 
         Raises:
             NotFoundError: There is no such job or search.
@@ -313,6 +325,25 @@ class Store(Leadership, Access, Accounts, Protocol):
         """
         ...
 
+    def plan_page(
+        self, name: JobName, search: str | None, after: int, limit: int
+    ) -> tuple[list[PlanStep], int]:
+        """Returns some plan steps in the order in which they were committed.
+
+        Args:
+            name: The job.
+            search: Only this search's; None for all.
+            after: The position that the last page ended with; 0 for the first.
+            limit: How many at most.
+
+        Returns:
+            The steps and the last one's position.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        ...
+
     def measurements(
         self,
         name: JobName,
@@ -334,6 +365,10 @@ class Store(Leadership, Access, Accounts, Protocol):
         Raises:
             NotFoundError: There is no such job.
         """
+        ...
+
+    def measurement_count(self, name: JobName) -> int:
+        """Returns how many measurements the job has. Raises NotFoundError."""
         ...
 
     def last_measurement_sequence(self, name: JobName) -> int:

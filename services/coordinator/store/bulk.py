@@ -83,6 +83,10 @@ class among(FunctionElement[bool]):
     def __init__(self, column: sa.ColumnElement[str], name: str) -> None:
         super().__init__(column, sa.bindparam(name, type_=_Keys()))
 
+    def self_group(self, against: Any = None) -> Any:
+        """Returns itself: compared with true, as functions are on SQLite, it uses no index."""
+        return self
+
 
 @compiles(among)
 def _among(element: among, compiler: SQLCompiler, **options: Any) -> str:

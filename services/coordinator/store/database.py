@@ -49,19 +49,16 @@ class Database:
         self._writers: sa.Engine
         self._group: Group | None = None
         if self.is_sqlite:
-            self._engine = engines.sqlite(self.url)
+            self._readers, self._writers = engines.sqlite(self.url)
             # Threads of this process queue here: SQLite's own waiting polls, and starves some.
             self._writer = threading.Lock()
-            self._readers = self._engine
-            self._writers = self._engine.execution_options(writes=True)
             self._group = Group(self.write, _translated)
         else:
-            self._engine = engines.postgresql(self.url)
+            self._writers = engines.postgresql(self.url)
             self._writer = contextlib.nullcontext()
-            self._readers = self._engine.execution_options(
+            self._readers = self._writers.execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
-            self._writers = self._engine
 
     @property
     def is_sqlite(self) -> bool:
@@ -105,7 +102,8 @@ class Database:
 
     def close(self) -> None:
         """Closes every connection."""
-        self._engine.dispose()
+        self._readers.dispose()
+        self._writers.dispose()
 
 
 @contextlib.contextmanager

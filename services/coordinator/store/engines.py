@@ -27,6 +27,12 @@ A coordinator that was frozen in one would else keep its locks, and nobody could
 SILENT_SECONDS = 20
 """A connection whose other end doesn't answer for so long is lost."""
 
+CACHE_KIB = 64 * 1024
+"""What SQLite's writer may keep in memory."""
+
+LOG_PAGES = 8000
+"""SQLite's write-ahead log is written back from this size on, in pages of 4 KiB."""
+
 _URLS = "give sqlite:///FILE or postgresql://USER@HOST/DATABASE"
 
 _POOL = {"pool_size": 8, "max_overflow": 24}
@@ -52,13 +58,22 @@ def parsed(url: str) -> sa.URL:
     raise invalid("url", f"{backend!r} is no database that the store speaks; {_URLS}")
 
 
-def sqlite(url: sa.URL) -> sa.Engine:
-    """Returns the engine of a file, whose folder is made."""
+def sqlite(url: sa.URL) -> tuple[sa.Engine, sa.Engine]:
+    """Returns two engines of a file, whose folder is made: to read, and to write.
+
+    There is one writer at a time, and its connection stays, so that what it has read stays
+    in its cache: a measurement's id is a digest, so each one's place in an index is another.
+    """
     Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_SECONDS}, **_POOL)
-    sa.event.listen(engine, "connect", _on_sqlite_connect)
-    sa.event.listen(engine, "begin", _on_sqlite_begin)
-    return engine
+    usual = {"timeout": BUSY_SECONDS}
+    reading = sa.create_engine(url, connect_args=usual, **_POOL)
+    writing = sa.create_engine(url, connect_args=usual, pool_size=1, max_overflow=0)
+    sa.event.listen(reading, "begin", lambda begun: begun.exec_driver_sql("BEGIN"))
+    sa.event.listen(writing, "begin", lambda begun: begun.exec_driver_sql("BEGIN IMMEDIATE"))
+    for engine in (reading, writing):
+        sa.event.listen(engine, "connect", _on_sqlite_connect)
+    sa.event.listen(writing, "connect", _on_sqlite_writer)
+    return reading, writing
 
 
 def postgresql(url: sa.URL) -> sa.Engine:
@@ -98,9 +113,10 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             return
 
 
-def _on_sqlite_begin(connection: sa.Connection) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _on_sqlite_writer(connection: Any, _record: object) -> None:
+    connection.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+    # Pages that several commits change are written back once.
+    connection.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
 
 
 def _on_postgresql_connect(connection: Any, _record: object) -> None:

@@ -29,7 +29,8 @@ class LockedJob:
         state: Where it stands.
         started: Whether it has a start_time.
         attempt: The last attempt's number.
-        now: The time of everything that this transaction writes.
+        now: The time of everything that this transaction writes: the clock's, or the last
+            event's where that is later, so that a clock set back turns no order round.
     """
 
     id: int
@@ -43,13 +44,18 @@ class LockedJob:
 _C = t.jobs.c
 _NAMED = (_C.namespace == sa.bindparam("namespace"), _C.job == sa.bindparam("job"))
 # Made once: of a short statement, most of the time goes into putting it together.
-_LOCK = sa.select(_C.id, _C.state, _C.start_time, _C.attempt).where(*_NAMED).with_for_update()
+_LOCK = (
+    sa.select(_C.id, _C.state, _C.start_time, _C.attempt, _C.last_time)
+    .where(*_NAMED)
+    .with_for_update()
+)
 _ID = sa.select(_C.id).where(*_NAMED)
 _NUMBER = (
     sa.update(t.jobs)
     .where(_C.id == sa.bindparam("key"))
     .values(
         last_sequence=_C.last_sequence + sa.bindparam("count"),
+        last_time=sa.bindparam("now"),
         billed_device_seconds=_C.billed_device_seconds + sa.bindparam("billed"),
     )
     .returning(_C.last_sequence)
@@ -59,16 +65,16 @@ _NUMBER = (
 def lock_job(connection: sa.Connection, name: JobName, clock: Clock) -> LockedJob:
     """Locks the job until the transaction ends. Raises NotFoundError.
 
-    The clock is read under the lock, so that times follow sequences where it is the only
-    one and doesn't jump. What else the transaction reads must be asked for in later
-    statements: PostgreSQL waits for the lock, then re-reads the locked row but nothing
-    joined to it.
+    The clock is read under the lock, so that times follow sequences. What else
+    the transaction reads must be asked for in later statements: PostgreSQL
+    waits for the lock, then re-reads the locked row but nothing joined to it.
     """
     row = connection.execute(_LOCK, {"namespace": name.namespace, "job": name.job}).one_or_none()
     if row is None:
         raise no_job(name)
+    now = clock() if row.last_time is None else max(clock(), row.last_time)
     state = JobState(row.state)
-    return LockedJob(row.id, name, state, row.start_time is not None, row.attempt, clock())
+    return LockedJob(row.id, name, state, row.start_time is not None, row.attempt, now)
 
 
 def job_id(connection: sa.Connection, name: JobName) -> int:
@@ -104,7 +110,7 @@ def append_packed(
     if not packed:
         return range(0)
     last = connection.execute(
-        _NUMBER, {"key": job.id, "count": len(packed), "billed": billed}
+        _NUMBER, {"key": job.id, "count": len(packed), "billed": billed, "now": job.now}
     ).scalar_one()
     numbers = range(last - len(packed) + 1, last + 1)
     rows = [

@@ -55,18 +55,22 @@ def commit(
     return False
 
 
-def read(connection: sa.Connection, name: JobName, search: str | None) -> list[PlanStep]:
-    """Does Store.plan."""
+def read(
+    connection: sa.Connection, name: JobName, search: str | None, after: int, limit: int | None
+) -> tuple[list[PlanStep], int]:
+    """Does Store.plan_page; a position is the sequence of the step's event."""
     s, e = t.plan_steps.c, t.events.c
     query = (
-        sa.select(e.payload)
+        sa.select(s.sequence, e.payload)
         .join_from(t.plan_steps, t.events, _same_event())
-        .where(s.job_id == job_id(connection, name))
+        .where(s.job_id == job_id(connection, name), s.sequence > after)
         .order_by(s.sequence)
+        .limit(limit)
     )
     if search is not None:
         query = query.where(s.search == search)
-    return [unpack_step(data) for data in connection.execute(query).scalars()]
+    rows = connection.execute(query).all()
+    return [unpack_step(row.payload) for row in rows], rows[-1].sequence if rows else after
 
 
 def stored(connection: sa.Connection, job: LockedJob, search: str, number: int) -> bytes:

@@ -90,7 +90,7 @@ class SqlStore(SqlLeadership, SqlAccess, SqlAccounts, Store):
             return jobs.get(connection, name)
 
     def list_jobs(
-        self, namespace: str | None, limit: int, before: str | None = None
+        self, namespace: str | set[str] | None, limit: int, before: str | None = None
     ) -> tuple[list[JobRow], str | None]:
         """Does Store.list_jobs.
 
@@ -215,6 +215,7 @@ class SqlStore(SqlLeadership, SqlAccess, SqlAccounts, Store):
         measurements: Sequence[Measurement],
         packet_attempts: Sequence[PacketAttempt],
         surplus: Sequence[Measurement] = (),
+        payloads: Sequence[bytes] = (),
     ) -> Recorded:
         """Does Store.record.
 
@@ -231,6 +232,7 @@ class SqlStore(SqlLeadership, SqlAccess, SqlAccounts, Store):
                 measurements,
                 packet_attempts,
                 surplus,
+                payloads,
                 self._clock,
             )
         )
@@ -281,7 +283,14 @@ class SqlStore(SqlLeadership, SqlAccess, SqlAccounts, Store):
     def plan(self, name: JobName, search: str | None = None) -> list[PlanStep]:
         """Does Store.plan."""
         with self._database.read() as connection:
-            return plan.read(connection, name, search)
+            return plan.read(connection, name, search, 0, None)[0]
+
+    def plan_page(
+        self, name: JobName, search: str | None, after: int, limit: int
+    ) -> tuple[list[PlanStep], int]:
+        """Does Store.plan_page."""
+        with self._database.read() as connection:
+            return plan.read(connection, name, search, after, limit)
 
     def measurements(
         self,
@@ -293,6 +302,11 @@ class SqlStore(SqlLeadership, SqlAccess, SqlAccounts, Store):
         """Does Store.measurements."""
         with self._database.read() as connection:
             return results.read(connection, name, search, after, limit)
+
+    def measurement_count(self, name: JobName) -> int:
+        """Does Store.measurement_count."""
+        with self._database.read() as connection:
+            return results.count(connection, name)
 
     def last_measurement_sequence(self, name: JobName) -> int:
         """Does Store.last_measurement_sequence."""

@@ -72,6 +72,8 @@ jobs = sa.Table(
     Column("start_time", UtcTime),
     Column("end_time", UtcTime),
     Column("last_sequence", sa.BigInteger, nullable=False),
+    # The last event's; NULL of jobs from before times were kept from going back.
+    Column("last_time", UtcTime),
     Column("attempt", Integer, nullable=False),
     Column("billed_device_seconds", sa.Double, nullable=False),
     # What its data turned out to be; NULL before it was read.
@@ -169,6 +171,8 @@ plan_steps = sa.Table(
     Column("search", String, primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("sequence", sa.BigInteger, nullable=False),
+    Index(None, "job_id", "sequence"),
+    Index(None, "job_id", "search", "sequence"),
     sqlite_with_rowid=False,
 )
 
@@ -184,6 +188,7 @@ measurements = sa.Table(
     Column("replicate", Integer, nullable=False),
     Column("outcome", String, nullable=False),
     Column("billed_device_seconds", sa.Double, nullable=False),
+    Index(None, "job_id", "sequence"),
     Index(None, "job_id", "search", "sequence"),
     sqlite_with_rowid=False,
 )

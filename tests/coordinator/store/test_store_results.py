@@ -172,7 +172,7 @@ def test_pages_of_measurements_and_events_meet_without_overlap(store: SqlStore) 
 def test_a_large_batch_takes_as_few_statements_as_a_small_one(store: SqlStore) -> None:
     job = a_running_job(store)
     counts = []
-    engine = store._database._engine
+    engine = store._database._writers
     for size in (1, 64, 1200):
         rows = [a_measurement(job.name, 10_000 * size + i) for i in range(size)]
         count = [0]

@@ -15,10 +15,19 @@ _TIME = sa.DateTime(timezone=True)
 _TABLES = ("audit", "grants", "tokens", "outlook", "usage", "namespaces", "leases", "requests")
 
 
+# So that a page costs what the first one does, wherever it is.
+_PAGES = (
+    ("ix_plan_steps_job_id_sequence", "plan_steps", ["job_id", "sequence"]),
+    ("ix_plan_steps_job_id_search_sequence", "plan_steps", ["job_id", "search", "sequence"]),
+    ("ix_measurements_job_id_sequence", "measurements", ["job_id", "sequence"]),
+)
+
+
 def _columns() -> dict[str, tuple[sa.Column[Any], ...]]:
     """Returns the new columns by table: new objects each time, for a table takes them."""
     return {
         "jobs": (
+            sa.Column("last_time", _TIME),
             sa.Column("submitted", sa.LargeBinary),
             sa.Column("share", sa.Integer),
             sa.Column("share_reason", sa.Text, nullable=False, server_default=""),
@@ -53,6 +62,8 @@ def upgrade() -> None:
         postgresql_where=sa.text("to_notify"),
     )
     op.create_index("ix_packet_attempts_lost_time", "packet_attempts", ["lost_time"])
+    for index in _PAGES:
+        op.create_index(*index)
     op.create_table(
         "requests",
         sa.Column("job_id", _BIG, nullable=False),
@@ -145,6 +156,8 @@ def downgrade() -> None:
     """Drops them."""
     for table in _TABLES:
         op.drop_table(table)
+    for name, table, _columns_of in _PAGES:
+        op.drop_index(name, table)
     op.drop_index("ix_packet_attempts_lost_time", "packet_attempts")
     op.drop_index("ix_jobs_to_notify", "jobs")
     for table, columns in _columns().items():
