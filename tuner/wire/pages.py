@@ -10,6 +10,8 @@ from tuner.errors import TunerError, invalid
 
 DEFAULT_PAGE = 100
 MAX_PAGE = 1000
+MAX_DIGITS = 18
+"""Digits of a position: what a database counts to."""
 
 
 def page_size(asked: int) -> int:
@@ -42,9 +44,20 @@ def read_token(token: str, *request: str) -> str | None:
         )
     except (binascii.Error, UnicodeDecodeError, ValueError) as error:
         raise _bad_token() from error
-    if bound != _bound(request):
+    # Whoever forges a token gets no further than with one that is real: keys are judged, too.
+    if bound != _bound(request) or not key.isprintable():
         raise _bad_token()
     return key
+
+
+def read_position(token: str, *request: str) -> int:
+    """Returns the position to go on after; 0 where there is no token. Raises as read_token."""
+    key = read_token(token, *request)
+    if key is None:
+        return 0
+    if not (key.isascii() and key.isdigit() and len(key) <= MAX_DIGITS):
+        raise _bad_token()
+    return int(key)
 
 
 def _bound(request: tuple[str, ...]) -> str:

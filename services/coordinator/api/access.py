@@ -25,7 +25,7 @@ from tuner.wire.access import (
 )
 from tuner.wire.caller import MAX_NAME
 from tuner.wire.names import parse_parent
-from tuner.wire.pages import make_token, page_size, read_token
+from tuner.wire.pages import make_token, page_size, read_position, read_token
 
 MAX_GRANTS = 100
 """Namespaces that one token may name."""
@@ -98,10 +98,7 @@ class AccessCalls:
         namespace = parse_parent(request.parent)
         places = visible(context, Role.OPERATOR) if namespace is None else {namespace}
         limit = page_size(request.page_size)
-        key = read_token(request.page_token, "audit", request.parent)
-        if key is not None and not (key.isascii() and key.isdigit() and len(key) < 20):
-            raise invalid("page_token", "is not a token of this request", "INVALID_PAGE_TOKEN")
-        before = None if key is None else int(key)
+        before = read_position(request.page_token, "audit", request.parent) or None
         found = await asyncio.to_thread(self._core.store.audit_log, places, limit + 1, before)
         page = found[:limit]
         return pb.ListAuditEntriesResponse(

@@ -18,7 +18,7 @@ from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.catalog import learner_to_wire
 from tuner.wire.jobs import cluster_to_wire
 from tuner.wire.names import JobName
-from tuner.wire.pages import make_token, page_size, read_token
+from tuner.wire.pages import make_token, page_size, read_position
 
 # With lines of 16,384 characters at most, far below what a message may hold.
 LINES_A_MESSAGE = 50
@@ -62,7 +62,7 @@ class ClusterCalls:
     ) -> pb.ListLearnersResponse:
         """Answers ListLearners."""
         listed = [learner for learner in LEARNERS.values() if learner.listed]
-        start = int(read_token(request.page_token, "learners") or 0)
+        start = read_position(request.page_token, "learners")
         end = start + page_size(request.page_size)
         return pb.ListLearnersResponse(
             learners=[learner_to_wire(learner) for learner in listed[start:end]],

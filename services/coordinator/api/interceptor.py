@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 
 from services.coordinator.access.audit import Audit
 from services.coordinator.access.caller import NOBODY, Caller, calling
@@ -149,7 +150,7 @@ class Gate(grpc.aio.ServerInterceptor):
             make, behaviour = grpc.unary_unary_rpc_method_handler, run
         return make(
             behaviour,
-            request_deserializer=handler.request_deserializer,
+            request_deserializer=_reader(handler.request_deserializer),
             response_serializer=handler.response_serializer,
         )
 
@@ -195,6 +196,7 @@ class Passage:
             TunerError: They may not, or the request doesn't tell what it is about.
             NotFoundError: They may not even know whether there is such a job.
         """
+        _readable(request)
         rule = self._rule
         if rule is None:
             raise TunerError(
@@ -295,6 +297,29 @@ class Passage:
         )
 
 
+class _Malformed:
+    """Stands for a message that can't be read: gRPC itself would call that INTERNAL."""
+
+
+def _reader(parse: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    def read(data: bytes) -> Any:
+        try:
+            return parse(data)
+        except DecodeError:
+            return _Malformed()
+
+    return read
+
+
+def _readable(request: Any) -> Any:
+    """Returns the request. Raises TunerError, INVALID_ARGUMENT, where it couldn't be read."""
+    if isinstance(request, _Malformed):
+        raise TunerError(
+            Status.INVALID_ARGUMENT, "MALFORMED", "the request is no message of this call's kind"
+        )
+    return request
+
+
 @asynccontextmanager
 async def _within(seconds: float, what: str) -> AsyncIterator[None]:
     """Bounds a block by so many seconds; past them it is DEADLINE_EXCEEDED to the caller."""
@@ -328,4 +353,4 @@ async def _paced(requests: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
             request = await anext(stream, None)
         if request is None:
             return
-        yield request
+        yield _readable(request)

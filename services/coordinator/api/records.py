@@ -24,7 +24,7 @@ from tuner.wire.comparison import comparison_to_wire
 from tuner.wire.curve import curve_to_wire
 from tuner.wire.jobs import trial_to_wire
 from tuner.wire.names import JobName
-from tuner.wire.pages import make_token, page_size, read_token
+from tuner.wire.pages import make_token, page_size, read_position
 from tuner.wire.record import measurement_to_wire, step_to_wire
 
 _Item = TypeVar("_Item", bound=Message)
@@ -43,7 +43,7 @@ class RecordCalls:
     ) -> pb.ListTrialsResponse:
         """Answers ListTrials: candidates in the order in which they were first recorded."""
         job = await self._job(request.parent, request.search)
-        start = _position(request.page_token, "trials", request.parent, request.search)
+        start = read_position(request.page_token, "trials", request.parent, request.search)
         measurements, _ = await reading(
             self._core.store.measurements, job.name, request.search or None
         )
@@ -63,7 +63,7 @@ class RecordCalls:
     ) -> pb.ListMeasurementsResponse:
         """Answers ListMeasurements."""
         job = await self._job(request.parent, request.search)
-        after = _position(request.page_token, "measurements", request.parent, request.search)
+        after = read_position(request.page_token, "measurements", request.parent, request.search)
         limit = page_size(request.page_size)
         search = request.search or None
         rows, last = await reading(self._core.store.measurements, job.name, search, after, limit)
@@ -83,7 +83,7 @@ class RecordCalls:
     ) -> pb.ListPlanStepsResponse:
         """Answers ListPlanSteps."""
         job = await self._job(request.parent, request.search)
-        start = _position(request.page_token, "steps", request.parent, request.search)
+        start = read_position(request.page_token, "steps", request.parent, request.search)
         steps = await reading(self._core.store.plan, job.name, request.search or None)
         page = _page(map(step_to_wire, islice(steps, start, None)), request.page_size)
         end = start + len(page)
@@ -102,7 +102,7 @@ class RecordCalls:
         margin = request.margin if request.HasField("margin") else None
         other = other_question(job.spec, request.metric, margin, request.examples)
         asked = (request.metric, str(other))
-        start = _position(request.page_token, "curves", request.parent, *asked)
+        start = read_position(request.page_token, "curves", request.parent, *asked)
         keys = (other or Other("")).searches(job.spec)
         chosen = keys[start : start + page_size(request.page_size)]
         curves = await asyncio.gather(*(self._curves.curve(job, key, other) for key in chosen))
@@ -132,10 +132,6 @@ class RecordCalls:
         if search and search not in keys:
             raise invalid("search", f"{search!r} is no search of the job; it has {', '.join(keys)}")
         return job
-
-
-def _position(token: str, *request: str) -> int:
-    return int(read_token(token, *request) or 0)
 
 
 def _page(items: Iterable[_Item], asked: int) -> Sequence[_Item]:
