@@ -111,7 +111,7 @@ async def test_a_pausing_job_that_is_resumed_goes_on_with_the_same_runner(house:
     job, runner = await running(house)
     await house.pause(job.name)
     assert (await house.resume(job.name)).state == pb.JOB_STATE_RUNNING
-    assert (await runner.heartbeat()).directive == rpb.DIRECTIVE_CONTINUE
+    assert (await runner.heartbeat()).directive in (rpb.DIRECTIVE_SHARE, rpb.DIRECTIVE_CONTINUE)
     await runner.conclude()
     await runner.finish("COMPLETED")
     assert (await house.get(job.name)).state == pb.JOB_STATE_SUCCEEDED
@@ -340,6 +340,22 @@ async def test_a_bad_extension_is_told_by_its_fields_and_does_nothing(house: Hou
     error = await refusal(house.extend(job.name, "short", max_replicates=30))
     assert [v.field for v in error.violations] == ["request_id"]
     assert (await house.get(job.name)).last_sequence == before
+
+
+async def test_watchers_of_a_reopened_job_see_its_whole_story(house: House) -> None:
+    job, _runner = await succeeded(house)
+    await house.extend(job.name, max_replicates=30)
+    second = await house.enrol(job.name, 2)
+
+    async def finish() -> None:
+        await second.step(concluded(3))
+        await second.finish("COMPLETED")
+
+    events, _ = await asyncio.gather(house.watch(job.name), finish())
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    states = [e.job_state_changed.state for e in events if e.HasField("job_state_changed")]
+    assert states.count(pb.JOB_STATE_SUCCEEDED) == 2
+    assert states[-1] == pb.JOB_STATE_SUCCEEDED
 
 
 async def test_the_reason_of_a_retry_is_told_while_it_waits(house: House) -> None:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from tuner.curve import Curve, SearchState
 from tuner.jobs import (
     Event,
+    JobExtended,
     JobState,
     JobStateChanged,
     JobStatus,
+    RunnerEnded,
     RunnerStarted,
     SearchStateChanged,
 )
@@ -21,6 +23,9 @@ _PHASES = {
     Phase.MEASURING: "measuring",
     Phase.RUNNER_UP: "runner-up",
 }
+
+_EXPECTED = ("COMPLETED", "PAUSED", "INVALID", "SUCCEEDED", "FAILED", "CANCELLED")
+"""Ends of an attempt of which the job's own state tells as much."""
 
 
 @dataclass
@@ -84,6 +89,11 @@ class Board:
         elif isinstance(what, RunnerStarted):
             again = "" if what.attempt == 1 else f", attempt {what.attempt}"
             yield f"the runner has started (Ray job {what.submission_id}{again})"
+        elif isinstance(what, RunnerEnded) and what.outcome not in _EXPECTED:
+            yield f"attempt {what.attempt} ended: {_spoken(what.outcome)}{_why(what.reason)}"
+        elif isinstance(what, JobExtended):
+            self._grow(what)
+            yield f"extended by {what.by or 'somebody'}: {'; '.join(what.changes)}"
         elif isinstance(what, PlanStep):
             self._decided(what)
             yield f"{what.search}: {what.decision}"
@@ -99,6 +109,12 @@ class Board:
         self.dirty = False
         for key, curve in curves.items():
             self._line(key).curve = curve
+
+    def _grow(self, what: JobExtended) -> None:
+        """Takes in the levels that were declared in addition."""
+        for search in what.spec.all_searches():
+            self._line(search.key).levels = len(search.levels)
+        self.dirty = True
 
     def _line(self, key: str) -> SearchLine:
         return self.searches.setdefault(key, SearchLine(key, "", 0))
@@ -116,11 +132,15 @@ class Board:
         line.billed += measurement.billed_device_seconds
         self.dirty = True
         if measurement.outcome is not Outcome.COMPLETED:
-            outcome = measurement.outcome.value.lower().replace("_", " ")
+            outcome = _spoken(measurement.outcome.value)
             yield (
                 f"{measurement.search}: level {measurement.level}, replicate "
                 f"{measurement.replicate} {outcome}{_why(measurement.error)}"
             )
+
+
+def _spoken(word: str) -> str:
+    return word.lower().replace("_", " ")
 
 
 def _why(reason: str) -> str:

@@ -1,4 +1,4 @@
-"""Commands on a job that exists: watch, logs, cancel, delete, report."""
+"""Commands on a job that exists: watch, logs, delete, report."""
 
 from __future__ import annotations
 
@@ -84,19 +84,6 @@ def predictions(
                 "--output", f"{output} can't be written ({error.strerror}); name another folder"
             ) from error
     say(f"{len(files)} files in {output}; predictions.csv tells which measurement each is of.")
-
-
-def cancel(
-    ctx: typer.Context,
-    job: JobArgument,
-    namespace: Namespace = "default",
-    address: Address = None,
-) -> None:
-    """End a job within seconds. Every finished measurement is kept."""
-    with connect(ctx, address, namespace) as client:
-        found = client.get_job(job)
-        status = found.cancel()
-    say(f"{reference(found)} is {status.state.value.lower()}; what was measured is kept.")
 
 
 def delete(

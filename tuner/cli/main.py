@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tuner import __version__
-from tuner.cli import access, analyze, cluster, export, get, jobs, simulate, spot, submit
+from tuner.cli import access, analyze, cluster, export, get, jobs, lifecycle, simulate, spot, submit
 from tuner.cli.exits import Commands
 
 app = typer.Typer(
@@ -68,7 +68,12 @@ app.command("spot")(spot.spot)
 app.command("validate")(submit.validate)
 app.command("watch")(jobs.watch)
 app.command("logs")(jobs.logs)
-app.command("cancel")(jobs.cancel)
+app.command("pause")(lifecycle.pause)
+app.command("resume")(lifecycle.resume)
+app.command("stop")(lifecycle.stop)
+app.command("cancel")(lifecycle.cancel)
+app.command("extend")(lifecycle.extend)
+app.command("clone")(lifecycle.clone)
 app.command("delete")(jobs.delete)
 app.command("report")(jobs.report)
 app.command("export")(export.export)

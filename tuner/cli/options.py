@@ -58,6 +58,13 @@ SpecFile = Annotated[
     typer.Argument(metavar="FILE", help="The job's spec, in YAML or JSON.", show_default=False),
 ]
 
+Wait = Annotated[
+    bool,
+    typer.Option(
+        "--wait", "--watch", "-w", help="Follow it to its end; the exit code tells how it ended."
+    ),
+]
+
 Save = Annotated[
     str | None,
     typer.Option(

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from tuner.client.files import JobFiles
 from tuner.client.gathering import gathered
+from tuner.client.lifecycle import JobLifecycle
 from tuner.client.paging import paged
 from tuner.client.result import Result
 from tuner.client.transport import Backoff, Transport
@@ -30,7 +31,7 @@ RESUME_SECONDS = 300.0
 """How long a stream tries to get back to a coordinator that went away."""
 
 
-class Job(JobFiles):
+class Job(JobFiles, JobLifecycle):
     """A job of the coordinator. Made by `Client.submit` and `Client.get_job`."""
 
     def __init__(self, transport: Transport, status: JobStatus) -> None:
@@ -52,7 +53,7 @@ class Job(JobFiles):
 
     @property
     def spec(self) -> JobSpec:
-        """What was submitted."""
+        """What was submitted, and what it was extended to since."""
         return self.status.spec
 
     @property
@@ -228,14 +229,6 @@ class Job(JobFiles):
                     raise
             else:
                 return
-
-    def cancel(self) -> JobStatus:
-        """Stops the job within seconds. Every finished measurement is kept."""
-        message = self._transport.call(
-            self._transport.stub.CancelJob, pb.CancelJobRequest(name=self.name)
-        )
-        self.status = job_from_wire(message)
-        return self.status
 
     def delete(self) -> None:
         """Removes the job, which must have ended, with its record."""
