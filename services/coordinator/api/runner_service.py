@@ -8,7 +8,6 @@ attempt still lives.
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -29,6 +28,7 @@ from services.coordinator.api.judging import (
 from services.coordinator.core import Core
 from services.coordinator.endings import Ended, ending, unfinished
 from services.coordinator.secret import hashed, new_secret
+from services.coordinator.store.attempts import no_code
 from services.coordinator.store.errors import (
     AlreadyExistsError,
     NotFoundError,
@@ -64,9 +64,11 @@ class RunnerService(RunnerServiceServicer):
         """Answers Enrol."""
         name = JobName.parse(request.job, "job")
         token, code_hash = new_secret(), hashed(request.code)
-        await asyncio.to_thread(self._check_code, name, code_hash)
         try:
             attempt = await asyncio.to_thread(self._store.enrol, name, code_hash, hashed(token))
+        except NotFoundError as error:
+            # A stranger isn't told whether there is such a job.
+            raise no_code(name) from error
         except StaleError:
             log.warning("enrolment refused", job=str(name), peer=context.peer())
             self._core.hints.ring(name)
@@ -79,19 +81,6 @@ class RunnerService(RunnerServiceServicer):
             lease_seconds=self._core.settings.lease_seconds,
             heartbeat_seconds=self._core.settings.heartbeat_seconds,
         )
-
-    def _check_code(self, name: JobName, code_hash: str) -> None:
-        """Passes the code of the live attempt, without writing: anyone may call Enrol.
-
-        Raises:
-            StaleError: It is none, or there is no such job, which a stranger isn't told.
-        """
-        try:
-            live = self._store.live_attempt(name)
-        except NotFoundError:
-            live = None
-        if live is None or not hmac.compare_digest(live.code_hash, code_hash):
-            raise StaleError(f"no live attempt of {name} has that enrolment code")
 
     async def GetAssignment(
         self, request: pb.GetAssignmentRequest, context: Context

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -70,6 +71,23 @@ def all_of(connection: sa.Connection, name: JobName) -> list[AttemptRow]:
     return [_attempt(name, row) for row in connection.execute(query.order_by(c.number))]
 
 
+def check_code(connection: sa.Connection, name: JobName, code_hash: str) -> None:
+    """Passes the code of a live attempt, exchanged or not. Raises as `enrol` does."""
+    _with_code(connection, job_id(connection, name), name, code_hash)
+
+
+def no_code(name: JobName) -> StaleError:
+    """Returns the error for an enrolment code that is none."""
+    return StaleError(f"no live attempt of {name} has that enrolment code")
+
+
+def _with_code(connection: sa.Connection, job: int, name: JobName, code_hash: str) -> sa.Row[Any]:
+    found = _live(connection, job)
+    if found is None or not code_hash or not hmac.compare_digest(found.code_hash, code_hash):
+        raise no_code(name)
+    return found
+
+
 def enrol(
     connection: sa.Connection, name: JobName, code_hash: str, token_hash: str, clock: Clock
 ) -> AttemptRow | None:
@@ -84,9 +102,7 @@ def enrol(
         StaleError: No live attempt has that code.
     """
     job = lock_job(connection, name, clock)
-    found = _live(connection, job.id)
-    if found is None or not code_hash or found.code_hash != code_hash:
-        raise StaleError(f"no live attempt of {name} has that enrolment code")
+    found = _with_code(connection, job.id, name, code_hash)
     if found.token_hash:
         reason = "its enrolment code was used a second time, so it may have been stolen"
         end_live(connection, job, COMPROMISED, reason)

@@ -163,7 +163,12 @@ class SqlStore(SqlLeadership, SqlAccess, SqlAccounts, Store):
             return attempts.all_of(connection, name)
 
     def enrol(self, name: JobName, code_hash: str, token_hash: str) -> AttemptRow:
-        """Does Store.enrol; the exchange counts as a sign of life."""
+        """Does Store.enrol; the exchange counts as a sign of life.
+
+        A wrong code is refused without writing: anyone may try one.
+        """
+        with self._database.read() as connection:
+            attempts.check_code(connection, name, code_hash)
         row = self._written(
             lambda connection: attempts.enrol(connection, name, code_hash, token_hash, self._clock)
         )
