@@ -23,6 +23,7 @@ from services.runner.link import CoordinatorLink
 from tuner.client import Client
 from tuner.errors import TunerError
 from tuner.record import Measurement, Outcome, Phase, make_setting, measurement_id
+from tuner.trials.work import Load
 
 SCRIPT = Path(__file__).with_name("scripted_coordinator.py")
 
@@ -119,7 +120,7 @@ class Runner:
     def _run(self) -> None:
         try:
             while not self._end.wait(0.5):
-                self._link.heartbeat(1, 0)
+                self._link.heartbeat(Load(busy=1))
                 self._link.record([self._row(self.recorded)], [])
                 self.recorded += 1
                 self.beats.append(time.monotonic())

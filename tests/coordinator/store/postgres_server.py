@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,8 +20,12 @@ class PostgresMissingError(Exception):
 
 
 @contextmanager
-def server() -> Iterator[PostgresServer]:
-    """Starts a server that listens on a socket alone, and stops it."""
+def server(*, durable: bool = False) -> Iterator[PostgresServer]:
+    """Starts a server that listens on a socket alone, and stops it.
+
+    Args:
+        durable: Whether a commit is to survive a loss of power, as benchmarks want it.
+    """
     initdb, postgres, pg_ctl = (_find(name) for name in ("initdb", "postgres", "pg_ctl"))
     prefix: list[str] = []
     folder = Path(tempfile.mkdtemp(prefix="tuner-pg-"))
@@ -46,20 +50,35 @@ def server() -> Iterator[PostgresServer]:
             assert done.returncode == 0, done.stdout
 
         run(initdb, "-D", data, "-U", "tuner", "-A", "trust", "-E", "UTF8", "--no-sync")
-        # No network, and nothing to survive a loss of power.
-        options = f"-F -c listen_addresses='' -k {folder}"
-        run(pg_ctl, "-D", data, "-l", folder / "log", "-o", options, "-p", postgres, "-w", "start")
+        # No network, and nothing to survive a loss of power unless asked for.
+        options = f"{'' if durable else '-F '}-c listen_addresses='' -k {folder}"
+        control = (pg_ctl, "-D", data, "-l", folder / "log", "-o", options, "-p", postgres, "-w")
+        running = PostgresServer(folder, lambda *what: run(*control, *what))
+        running.start()
         try:
-            yield PostgresServer(folder)
+            yield running
         finally:
-            run(pg_ctl, "-D", data, "-m", "immediate", "-w", "stop")
+            running.stop("immediate")
     finally:
         shutil.rmtree(folder)
 
 
 class PostgresServer:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, control: Callable[..., None]) -> None:
         self._folder = folder
+        self._control = control
+
+    def start(self) -> None:
+        self._control("start")
+
+    def stop(self, how: str = "fast") -> None:
+        self._control("-m", how, "stop")
+
+    def processes(self) -> list[int]:
+        """The ids of its processes, the first one's first."""
+        first = int((self._folder / "data" / "postmaster.pid").read_text().split()[0])
+        others = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        return [first, *map(int, others)]
 
     def new_database(self) -> str:
         """Makes an empty database and returns its address."""
