@@ -27,6 +27,7 @@ from tuner.errors import Status, TunerError
 from tuner.record import Packet, PlanStep, StepKind, make_setting
 from tuner.record import Phase as TuningPhase
 from tuner.spec import JobSpec, Search
+from tuner.v1 import record_pb2
 from tuner.v1 import runner_service_pb2 as rpb
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.names import JobName
@@ -186,7 +187,9 @@ SPECS = [
         dataset="digits",
         namespace="default",
         searches=[
-            Search("cnn", axis="depth", levels=[1, 2, 4], space={"dropout": {"choices": [0.0, 0.1]}}),
+            Search(
+                "cnn", axis="depth", levels=[1, 2, 4], space={"dropout": {"choices": [0.0, 0.1]}}
+            ),
             Search("forest", axis="trees", space={"max_features": {"low": 0.1, "high": 1.0}}),
         ],
         budget={"device_hours": 1, "wall_clock_hours": 1, "trials": 10},
@@ -276,6 +279,17 @@ def test_a_hostile_result_is_refused_and_what_is_kept_can_be_read(fresh: Target)
 def test_many_hostile_results_are_refused_and_what_is_kept_can_be_read(fresh: Target) -> None:
     result_attack(fresh, 5000)
     fresh.loop.run(fresh.house.cancel(fresh.runner.job))
+
+
+@pytest.mark.parametrize("seconds", [2**63 - 1, -(2**63), 253402300800, -62135596801])
+@pytest.mark.parametrize("field", ["start_time", "end_time"])
+def test_a_time_that_no_calendar_has_is_refused(target: Target, field: str, seconds: int) -> None:
+    row = record_pb2.PacketAttempt(packet="p", number=1, runner_attempt=1)
+    row.start_time.seconds = row.end_time.seconds = 1
+    getattr(row, field).seconds = seconds
+    request = rpb.RecordMeasurementsRequest(attempt=target.runner.attempt, packet_attempts=[row])
+    path = "/tuner.v1.RunnerService/RecordMeasurements"
+    target.sent(path, [request], target.runner.metadata)
 
 
 PAGED = [

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
-
-from google.protobuf import timestamp_pb2
 
 from tuner.access import ALL, AuditEntry, Role, Token
 from tuner.errors import invalid
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.names import parse_parent
+from tuner.wire.record import time_from_wire, time_to_wire
 
 _TOKEN = re.compile(r"tokens/([a-z0-9]{1,63})")
 _ROLES = {
@@ -67,9 +65,9 @@ def token_to_wire(token: Token) -> pb.Token:
         subject=token.subject,
         grants=grants_to_wire(token.grants.items()),
         created_by=token.created_by,
-        create_time=_time_to_wire(token.create_time),
-        expire_time=_time_to_wire(token.expire_time),
-        revoke_time=_time_to_wire(token.revoke_time),
+        create_time=time_to_wire(token.create_time),
+        expire_time=time_to_wire(token.expire_time),
+        revoke_time=time_to_wire(token.revoke_time),
     )
 
 
@@ -84,16 +82,16 @@ def token_from_wire(message: pb.Token) -> Token:
             if grant.role in _OF_WIRE
         },
         created_by=message.created_by,
-        create_time=_time(message, "create_time"),
-        expire_time=_time(message, "expire_time"),
-        revoke_time=_time(message, "revoke_time"),
+        create_time=time_from_wire(message, "create_time"),
+        expire_time=time_from_wire(message, "expire_time"),
+        revoke_time=time_from_wire(message, "revoke_time"),
     )
 
 
 def entry_to_wire(entry: AuditEntry) -> pb.AuditEntry:
     """Returns an entry of the audit log as a message."""
     return pb.AuditEntry(
-        time=_time_to_wire(entry.time),
+        time=time_to_wire(entry.time),
         subject=entry.subject,
         token=entry.token,
         method=entry.method,
@@ -116,20 +114,5 @@ def entry_from_wire(message: pb.AuditEntry) -> AuditEntry:
         status=message.status,
         reason=message.reason,
         peer=message.peer,
-        time=_time(message, "time"),
+        time=time_from_wire(message, "time"),
     )
-
-
-def _time_to_wire(time: datetime | None) -> timestamp_pb2.Timestamp | None:
-    if time is None:
-        return None
-    stamp = timestamp_pb2.Timestamp()
-    stamp.FromDatetime(time)
-    return stamp
-
-
-def _time(message: pb.Token | pb.AuditEntry, field: str) -> datetime | None:
-    if not message.HasField(field):  # type: ignore[arg-type] # one of its times
-        return None
-    stamp: timestamp_pb2.Timestamp = getattr(message, field)
-    return stamp.ToDatetime(UTC)

@@ -62,10 +62,17 @@ def time_to_wire(time: datetime | None) -> Timestamp | None:
 
 
 def time_from_wire(message: Any, field: str) -> datetime | None:
-    """Returns the time in a field of a message, in UTC; None where it isn't set."""
+    """Returns the time in a field of a message, in UTC; None where it isn't set.
+
+    Raises:
+        TunerError: INVALID_ARGUMENT where no calendar has it.
+    """
     if not message.HasField(field):
         return None
-    time: datetime = getattr(message, field).ToDatetime(tzinfo=UTC)
+    try:
+        time: datetime = getattr(message, field).ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise invalid(field, "is no time from the year 1 to 9999") from error
     return time
 
 

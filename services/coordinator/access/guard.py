@@ -65,17 +65,21 @@ class Guard:
         named = token_id(secret)
         token = None if named is None else await self._token(hashed(secret))
         if named is None or token is None or not hmac.compare_digest(token.id, named):
-            raise _unauthenticated(
+            raise TunerError(
+                Status.UNAUTHENTICATED,
+                "BAD_TOKEN",
                 f"the call shows no valid token; set {TOKEN_VARIABLE} to one that an operator "
                 "made with `tuner token create`, or to the coordinator's own, which stands in "
-                "the file `token` of its state folder"
+                "the file `token` of its state folder",
             )
         if token.revoke_time is not None:
             text = f"the token {token.id} was revoked on {_date(token.revoke_time)}"
-            raise _unauthenticated(f"{text}; ask an operator for another", "TOKEN_REVOKED")
+            text = f"{text}; ask an operator for another"
+            raise TunerError(Status.UNAUTHENTICATED, "TOKEN_REVOKED", text)
         if token.expire_time is not None and token.expire_time <= self._clock():
             text = f"the token {token.id} expired on {_date(token.expire_time)}"
-            raise _unauthenticated(f"{text}; ask an operator for another", "TOKEN_EXPIRED")
+            text = f"{text}; ask an operator for another"
+            raise TunerError(Status.UNAUTHENTICATED, "TOKEN_EXPIRED", text)
         return Caller(token.subject, token.id, token.grants)
 
     async def runner(self, metadata: Metadata | None, named: Any) -> Caller:
@@ -107,8 +111,10 @@ class Guard:
                 self._enrolled[key] = attempt.token_hash
                 _bound(self._enrolled)
                 return caller
-        raise _unauthenticated(
-            "the call doesn't show the token that Enrol answered to this attempt"
+        raise TunerError(
+            Status.UNAUTHENTICATED,
+            "BAD_TOKEN",
+            "the call doesn't show the token that Enrol answered to this attempt",
         )
 
     def forget(self) -> None:
@@ -144,7 +150,3 @@ def _bound(remembered: OrderedDict[Any, Any]) -> None:
 
 def _date(time_: datetime) -> str:
     return f"{time_:%Y-%m-%d %H:%M} UTC"
-
-
-def _unauthenticated(message: str, reason: str = "BAD_TOKEN") -> TunerError:
-    return TunerError(Status.UNAUTHENTICATED, reason, message)
