@@ -94,15 +94,19 @@ class Artifacts(Protocol):
         ...
 
     def put_log(self, job: JobName, attempt: int, text: str) -> None:
-        """Replaces an attempt's log."""
+        """Keeps the log of an attempt that has ended, in place of what is there of it."""
         ...
 
     def append_log(self, job: JobName, attempt: int, text: str) -> None:
-        """Adds to the end of an attempt's log, and makes it where there is none."""
+        """Adds to what is known so far of the log of an attempt that lives."""
         ...
 
     def get_log(self, job: JobName, attempt: int) -> str:
-        """Returns an attempt's log. Raises TunerError, NOT_FOUND."""
+        """Returns the log that was kept of an attempt. Raises TunerError, NOT_FOUND."""
+        ...
+
+    def growing_log(self, job: JobName, attempt: int) -> str:
+        """Returns what is known so far of a log that wasn't kept yet; may be empty."""
         ...
 
     def delete_logs(self, job: JobName) -> None:
@@ -176,10 +180,11 @@ class ArtifactStore(Artifacts):
             temporary = Path(file.name)
             file.write(_encoded(text))
         temporary.replace(place)
+        self._log(job, attempt, "growing").unlink(missing_ok=True)
 
     def append_log(self, job: JobName, attempt: int, text: str) -> None:
         """Does Artifacts.append_log."""
-        place = self._log(job, attempt)
+        place = self._log(job, attempt, "growing")
         place.parent.mkdir(parents=True, exist_ok=True)
         with place.open("ab") as file:
             file.write(_encoded(text))
@@ -191,6 +196,13 @@ class ArtifactStore(Artifacts):
         except FileNotFoundError as error:
             message = f"there is no log of attempt {attempt} of {job}"
             raise TunerError(Status.NOT_FOUND, "LOG_NOT_FOUND", message) from error
+
+    def growing_log(self, job: JobName, attempt: int) -> str:
+        """Does Artifacts.growing_log."""
+        try:
+            return self._log(job, attempt, "growing").read_bytes().decode(errors="replace")
+        except FileNotFoundError:
+            return ""
 
     def delete_logs(self, job: JobName) -> None:
         """Does Artifacts.delete_logs."""
@@ -207,9 +219,9 @@ class ArtifactStore(Artifacts):
         # Folders by the first digits, so that none grows too long to list.
         return self._blobs / sha256[:2] / sha256
 
-    def _log(self, job: JobName, attempt: int) -> Path:
+    def _log(self, job: JobName, attempt: int, kind: str = "log") -> Path:
         folder = self._logs / check_id(job.namespace, "namespace") / check_id(job.job, "job")
-        return folder / f"{int(attempt)}.log"
+        return folder / f"{int(attempt)}.{kind}"
 
 
 class LocalUpload(Upload):

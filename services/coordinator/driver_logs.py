@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 
 import structlog
 
@@ -63,16 +63,54 @@ class DriverLogs:
         self._hints = hints
 
     async def keep(self, attempt: AttemptRow) -> None:
-        """Copies the log of an attempt whose driver has ended, where the cluster still has it."""
+        """Keeps the log of an attempt whose driver has ended.
+
+        Where the cluster has it no more, what was copied while it grew has to do.
+        """
+        text, reason = None, "the cluster doesn't know the driver any more"
         try:
             async with asyncio.timeout(KEEP_SECONDS):
                 text = await self._gateway.logs(attempt.submission_id)
         except (GatewayError, TimeoutError) as error:
             reason = str(error) or f"not to be had within {KEEP_SECONDS:g} s"
-            log.warning("log not kept", submission=attempt.submission_id, reason=reason)
-            return
+        if text is None:
+            text = await self._so_far(attempt) or None
+            log.warning(
+                "log not complete",
+                submission=attempt.submission_id,
+                reason=reason,
+                characters=len(text or ""),
+            )
         if text is not None:
             await asyncio.to_thread(self._artifacts.put_log, attempt.job, attempt.number, text)
+
+    @asynccontextmanager
+    async def copied(self, attempt: AttemptRow) -> AsyncIterator[None]:
+        """Copies the log of an attempt as it grows: a head node that dies takes it along."""
+        task = asyncio.create_task(self._copy(attempt))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _copy(self, attempt: AttemptRow) -> None:
+        try:
+            so_far = len(await self._so_far(attempt))
+            async with aclosing(self._growth(attempt, so_far)) as pieces:
+                async for piece in pieces:
+                    await asyncio.to_thread(
+                        self._artifacts.append_log, attempt.job, attempt.number, piece
+                    )
+        except TunerError:
+            # The server is going away; whoever goes on finds how far this came.
+            return
+        except Exception:
+            # The job does without.
+            log.exception("log not copied", submission=attempt.submission_id)
+
+    async def _so_far(self, attempt: AttemptRow) -> str:
+        return await asyncio.to_thread(self._artifacts.growing_log, attempt.job, attempt.number)
 
     async def kept(self, attempt: AttemptRow) -> bool:
         """Tells whether the log of an attempt has been kept."""
@@ -123,6 +161,15 @@ class DriverLogs:
             yield await self._fetch(attempt)
             return
         sent = 0
+        async with aclosing(self._growth(attempt, sent)) as pieces:
+            async for piece in pieces:
+                sent += len(piece)
+                yield piece
+        text = await self._kept(attempt) or await self._fetch(attempt)
+        yield text[sent:]
+
+    async def _growth(self, attempt: AttemptRow, sent: int) -> AsyncGenerator[str, None]:
+        """Yields what comes after so many characters of a log, until its driver is gone."""
         while True:
             skip = sent
             try:
@@ -137,8 +184,6 @@ class DriverLogs:
             else:
                 return
             if await self._is_gone(attempt):
-                text = await self._fetch(attempt)
-                yield text[sent:]
                 return
             self._hints.check()
             await asyncio.sleep(POLL_SECONDS)
@@ -175,12 +220,14 @@ class DriverLogs:
                 closing.cancel()
 
     async def _fetch(self, attempt: AttemptRow) -> str:
-        """Returns the log that the cluster has so far; empty where it has none."""
+        """Returns the log that there is so far; empty where there is none."""
         try:
-            return await self._gateway.logs(attempt.submission_id) or ""
+            text = await self._gateway.logs(attempt.submission_id)
         except GatewayError as error:
             log.warning("log not read", submission=attempt.submission_id, reason=str(error))
-            return f"(the log of this attempt can't be read: {error})"
+            so_far = await self._so_far(attempt)
+            return so_far or f"(the log of this attempt can't be read: {error})"
+        return text if text is not None else await self._so_far(attempt)
 
     async def _is_gone(self, attempt: AttemptRow) -> bool:
         """Tells whether no more log can come."""

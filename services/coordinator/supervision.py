@@ -63,7 +63,8 @@ class Supervision:
                     if attempt is None:
                         await self._between(job, news)
                     else:
-                        await Vigil(self._core, job, attempt, news).keep()
+                        async with self._logs.copied(attempt):
+                            await Vigil(self._core, job, attempt, news).keep()
                 except (WrongStateError, StaleError) as error:
                     # Somebody else moved the job meanwhile; look again.
                     self._log.debug("overtaken", reason=str(error))

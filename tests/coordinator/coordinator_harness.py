@@ -94,13 +94,15 @@ class ScriptedGateway:
         sent = 0
         while True:
             self._reach()
+            if submission_id not in self.drivers:
+                raise UnreachableError(f"there is no log of {submission_id}")
             ended = self.drivers[submission_id].state.ended
             if piece := self.log[submission_id][sent:]:
                 sent += len(piece)
                 yield piece
             elif ended:
                 return
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.03)
 
     async def status(self) -> ClusterState:
         self._reach()

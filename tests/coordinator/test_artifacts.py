@@ -143,12 +143,17 @@ def test_a_negative_size_is_refused(artifacts: Artifacts) -> None:
         artifacts.open_upload(DIGEST, -1)
 
 
-def test_logs_are_replaced_and_added_to_by_attempt(artifacts: Artifacts) -> None:
+def test_logs_grow_and_are_kept_by_attempt(artifacts: Artifacts) -> None:
+    assert artifacts.growing_log(JOB, 1) == ""
     artifacts.append_log(JOB, 1, "level 1\n")
     artifacts.append_log(JOB, 1, "level 4 é\r\n")
+    assert artifacts.growing_log(JOB, 1) == "level 1\nlevel 4 é\r\n"
+    with pytest.raises(TunerError):
+        artifacts.get_log(JOB, 1)
+    artifacts.put_log(JOB, 1, "all of it\n")
+    assert (artifacts.get_log(JOB, 1), artifacts.growing_log(JOB, 1)) == ("all of it\n", "")
     artifacts.put_log(JOB, 2, "old\n")
     artifacts.put_log(JOB, 2, "new\n")
-    assert artifacts.get_log(JOB, 1) == "level 1\nlevel 4 é\r\n"
     assert artifacts.get_log(JOB, 2) == "new\n"
     for attempt, job in ((3, JOB), (1, JobName("default", "other"))):
         with pytest.raises(TunerError) as caught:
@@ -182,7 +187,7 @@ def test_any_text_can_be_logged(text: str, tmp_path_factory: pytest.TempPathFact
 
 def test_what_programs_print_can_be_logged(artifacts: Artifacts) -> None:
     artifacts.append_log(JOB, 1, "broken \udcff name\n")
-    assert artifacts.get_log(JOB, 1) == "broken ? name\n"
+    assert artifacts.growing_log(JOB, 1) == "broken ? name\n"
 
 
 def test_a_blob_that_nobody_wants_is_removed(artifacts: Artifacts, tmp_path: Path) -> None:

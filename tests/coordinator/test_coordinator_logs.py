@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from services.coordinator.driver_logs import MAX_LINE, Lines
 from services.coordinator.gateway import DriverState
+from tuner.errors import TunerError
 from tuner.v1 import tuner_service_pb2 as pb
+from tuner.wire.names import JobName
 
 
 async def tail(house: House, name: str, follow: bool = False) -> list[tuple[int, str]]:
@@ -46,13 +48,58 @@ async def test_a_log_is_followed_over_attempts_and_kept(house: House) -> None:
 
 
 def _kept(artifacts, runner) -> bool:
-    from tuner.errors import TunerError
-    from tuner.wire.names import JobName
-
     try:
         return bool(artifacts.get_log(JobName.parse(runner.job), runner.attempt.attempt))
     except TunerError:
         return False
+
+
+async def test_logs_outlive_the_cluster_however_their_attempts_ended(house: House) -> None:
+    """One was paused, one made way, one's cluster died with its log, and the last concluded."""
+    job = await house.create()
+    artifacts, name = house.coordinator.core.artifacts, JobName.parse(job.name)
+    for number, verb in ((1, "pause"), (2, "make way"), (3, "lose"), (4, "conclude")):
+        runner = await house.enrol(job.name, number)
+        await house.reaches(job.name, "RUNNING")
+        house.gateway.log[runner.submission.id] = f"{verb}\n"
+        if verb == "pause":
+            await house.pause(job.name)
+            await runner.finish("PAUSED")
+            await house.resume(job.name)
+        elif verb == "make way":
+            await runner.finish("PAUSED")
+        elif verb == "lose":
+            # Told before by nobody: what is copied while it grows is all that is left.
+            await until(lambda: artifacts.growing_log(name, 3))
+            del house.gateway.log[runner.submission.id]
+            del house.gateway.drivers[runner.submission.id]
+        else:
+            await runner.conclude()
+            await runner.finish("COMPLETED")
+            await until(lambda: _kept(artifacts, runner))  # noqa: B023 - asked at once
+    house.gateway.unreachable = "gone for good"
+    expected = [(1, "pause"), (2, "make way"), (3, "lose"), (4, "conclude")]
+    assert await tail(house, job.name) == expected
+    assert await tail(house, job.name, follow=True) == expected
+    house.gateway.unreachable = ""
+
+
+async def test_a_growing_log_is_read_from_its_copy_while_the_cluster_is_away(
+    house: House,
+) -> None:
+    job = await house.create()
+    runner = await house.enrol(job.name)
+    artifacts, name = house.coordinator.core.artifacts, JobName.parse(job.name)
+    house.gateway.log[runner.submission.id] = "one\n"
+    await until(lambda: artifacts.growing_log(name, 1) == "one\n")
+    house.gateway.unreachable = "no route"
+    assert await tail(house, job.name) == [(1, "one")]
+    # Whoever goes on copies what came after, and nothing twice.
+    await house.restart()
+    house.gateway.log[runner.submission.id] += "two\n"
+    house.gateway.unreachable = ""
+    artifacts = house.coordinator.core.artifacts
+    await until(lambda: artifacts.growing_log(name, 1) == "one\ntwo\n")
 
 
 async def test_a_broken_tail_goes_on_where_it_was(house: House) -> None:
