@@ -15,6 +15,7 @@ from tuner.client.export import Export, choose
 from tuner.client.job import Job
 from tuner.client.own_code import entry_of
 from tuner.client.paging import paged
+from tuner.client.queue import QueueCalls
 from tuner.client.transport import Transport
 from tuner.client.uploads import upload, with_local_files
 from tuner.errors import Status, TunerError, Violation
@@ -27,7 +28,7 @@ from tuner.wire.names import JobName, check_id
 from tuner.wire.spec import spec_to_wire
 
 
-class Client(AccessCalls):
+class Client(AccessCalls, QueueCalls):
     """A connection to a coordinator; a context manager that closes it.
 
     Args:

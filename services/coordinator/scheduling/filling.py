@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from services.coordinator.scheduling.history import History
-from services.coordinator.scheduling.model import Job, Shape, World
+from services.coordinator.scheduling.model import Job, World
 from services.coordinator.scheduling.room import Room
 
 HORIZON_SECONDS = 60.0
 """Being ahead by so many seconds of the whole cluster weighs as much as having all of it."""
+
+MOST_SLOTS = 1.5
+"""But nobody stands back by more than this: a long packet isn't paid back with all of a share."""
 
 SWITCH_SECONDS = 30.0
 """A slot changes hands only for who is behind by so many seconds of that slot."""
@@ -66,6 +69,7 @@ class _Space:
     most_slots: float
     most_jobs: float
     ahead: float
+    widest: float = 0.0
     slots: int = 0
     jobs: int = 0
     share: float = 0.0
@@ -84,17 +88,15 @@ class Filling:
         self,
         world: World,
         history: History,
-        whole: Shape,
         room: Room,
         claims: Iterable[Claim],
         max_jobs: int,
     ) -> None:
-        """Takes jobs that may get something; those that are leaving keep what they hold.
+        """Takes jobs that may get something; those that are leaving have their place still.
 
         Args:
             world: The present.
             history: What was before.
-            whole: What the cluster has.
             room: What of it can be given.
             claims: What jobs may get.
             max_jobs: Jobs that may run at once, those that are leaving not counted.
@@ -117,10 +119,10 @@ class Filling:
                     ahead=history.served(job.namespace),
                 )
             if job.leaving:
-                space = self._spaces[job.namespace]
-                space.slots += job.slots_held
-                space.share += job.slots_held * job.shape.share_of(whole)
-                space.jobs += 1
+                self._spaces[job.namespace].jobs += 1
+        for claim in self._claims.values():
+            space = self._spaces[claim.job.namespace]
+            space.widest = max(space.widest, claim.share)
 
     def needed(self) -> None:
         """Hands out what is wanted."""
@@ -187,12 +189,16 @@ class Filling:
 
     def _key(self, space: _Space, claim: Claim, past_counts: bool) -> float:
         """Returns how far a namespace is from its due; the least is served next."""
-        ahead = space.ahead / HORIZON_SECONDS if past_counts else 0.0
+        ahead = 0.0
+        if past_counts:
+            most = MOST_SLOTS * space.widest / space.weight
+            ahead = min(space.ahead / HORIZON_SECONDS, most)
         return space.share / space.weight + ahead - _kept(claim) / space.weight
 
     def _due(self, space: _Space, claim: Claim) -> float:
         """Returns how far a job is from its due in its namespace."""
         ahead = self._history.served_job(claim.job.name) / HORIZON_SECONDS
+        ahead = min(ahead, MOST_SLOTS * claim.share)
         return claim.got * claim.share + ahead - _kept(claim)
 
     def _give(self, claim: Claim) -> bool:

@@ -14,6 +14,9 @@ DEMAND_SECONDS = 15.0
 STAY_SECONDS = 300.0
 """A job that got its first slot keeps one for so long, unless a higher priority wants it."""
 
+WANTING_SECONDS = 120.0
+"""Who has all for a moment stands beside those who lack something for so long."""
+
 AGING_SECONDS = 3600.0
 """A job that has waited for so long counts as one priority higher; and so on."""
 
@@ -32,6 +35,7 @@ class History:
 
     def __init__(self) -> None:
         self._time: float | None = None
+        self._lacked: dict[str, float] = {}
         self._peaks: dict[str, list[tuple[float, int]]] = {}
         self._waits: dict[str, float] = {}
         self._served_since: dict[str, float] = {}
@@ -53,8 +57,10 @@ class History:
         passed = 0.0 if self._time is None else world.time - self._time
         passed = min(max(0.0, passed), LONGEST_STEP_SECONDS)
         self._time = world.time
+        self._lacked |= dict.fromkeys(wanting, world.time)
         self._forget({job.name for job in world.jobs})
-        self._serve(world, set(wanting), whole, passed)
+        lately = {n for n, at in self._lacked.items() if world.time - at < WANTING_SECONDS}
+        self._serve(world, lately, whole, passed)
         for job in world.jobs:
             self._note(job, world.time)
         return passed
@@ -91,6 +97,7 @@ class History:
 
     def _forget(self, present: set[str]) -> None:
         tables: tuple[dict[str, Any], ...] = (
+            self._lacked,
             self._peaks,
             self._waits,
             self._served_since,

@@ -79,6 +79,8 @@ class _Look:
         history.hold_back(n for n, c in claims.items() if c.own_fault and not c.job.admitted)
         memory.wanting = tuple(n for n, c in ideal.items() if c.short and not c.own_fault)
         memory.wanting += tuple(n for n in blocked if n not in memory.wanting)
+        # Who has to make way would have stayed.
+        memory.wanting += tuple(n for n, j in self._jobs.items() if j.leaving and j.share == 0)
         return Verdict(self._rules, memory, self._world, claims, filling, self._barred).decision(
             self._nodes, self._free, self._whole
         )
@@ -93,11 +95,11 @@ class _Look:
         room = Room(self._nodes, self._order)
         claims = {}
         for job in self._world.jobs:
-            if job.leaving:
-                for node, slots in job.held.items():
-                    if node in self._nodes:
-                        room.take(node, job.shape, slots)
-            elif (claim := self._claim(job, most.get(job.name), kept)) is not None:
+            # What those who leave hold still is as good as free: others may have come for it.
+            if (
+                not job.leaving
+                and (claim := self._claim(job, most.get(job.name), kept)) is not None
+            ):
                 claims[job.name] = claim
         if kept:
             for reservation in self._memory.reservations.all:
@@ -105,9 +107,7 @@ class _Look:
                     room.take(reservation.node, claims[reservation.job].job.shape)
                     claims[reservation.job].kept = True
         places = self._rules.max_running_jobs - sum(job.leaving for job in self._world.jobs)
-        filling = Filling(
-            self._world, self._memory.history, self._whole, room, claims.values(), places
-        )
+        filling = Filling(self._world, self._memory.history, room, claims.values(), places)
         filling.needed()
         return claims, filling
 
@@ -173,6 +173,7 @@ class _Look:
             for claim in claims.values()
             if claim.job.slots_held > claim.got
         ]
+        releasing += [(job, job.slots_held) for job in self._world.jobs if job.leaving]
         return frozenset(
             name
             for name, claim in claims.items()

@@ -132,15 +132,16 @@ class Reservations:
             if now - since < self._rules.reserve_after:
                 continue
             taken = {reservation.node for reservation in self._kept.values()}
-            able = [
-                node
+            room = {
+                node: has.plus(job.shape, -job.held.get(node, 0))
                 for node, has in nodes.items()
-                if job.shape.fits(has) and node not in barred and node not in taken
-            ]
+                if node not in barred and node not in taken
+            }
+            able = [node for node, rest in room.items() if job.shape.fits(rest)]
             if not able:
                 continue
-            # What is least held is soonest free, as far as anybody knows.
-            node = min(able, key=lambda n: (_held(nodes[n], free[n]).share_of(whole), n))
+            # Where others hold least is soonest free, as far as anybody knows.
+            node = min(able, key=lambda n: (_held(room[n], free[n]).share_of(whole), n))
             if self._affordable(nodes, taken | {node}, whole):
                 before = job.held.get(node, 0)
                 self._kept[job.name] = Reservation(node, job.name, now, before)

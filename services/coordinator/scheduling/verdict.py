@@ -45,6 +45,9 @@ class Verdict:
         admitted = self._admitted(order, free)
         self._filling.spare()
         shares = self._shares(admitted)
+        # Where its namespace's slots are all held still, a job starts when one is given up.
+        admitted = tuple(name for name in admitted if shares[name])
+        shares = {n: s for n, s in shares.items() if s or n not in order}
         told = {
             job.name: reasons.runs(job, shares.get(job.name), shares)
             for job in self._world.jobs

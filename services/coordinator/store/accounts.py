@@ -15,6 +15,7 @@ from services.coordinator.store import tables as t
 from services.coordinator.store.errors import WrongStateError
 from services.coordinator.store.log import append, lock_job, no_job
 from services.coordinator.store.sqlbase import SqlPart
+from tuner.errors import Status, TunerError
 from tuner.jobs import JobState, ShareChanged
 from tuner.queue import Quota
 from tuner.wire.names import JobName
@@ -313,6 +314,29 @@ class SqlAccounts(SqlPart):
         }
         self._written(
             lambda connection: _upsert(connection, t.outlook, [{"id": 1, **values}], values)
+        )
+
+
+def check_job_quota(connection: sa.Connection, namespace: str) -> None:
+    """Passes while the namespace may have another job, made in this transaction.
+
+    Raises:
+        TunerError: RESOURCE_EXHAUSTED where it has as many as it may.
+    """
+    c = t.namespaces.c
+    # Locked, so that two jobs don't both become the last one.
+    query = sa.select(c.max_jobs).where(c.namespace == namespace).with_for_update()
+    most = connection.execute(query).scalar_one_or_none()
+    if most is None:
+        return
+    count = sa.select(sa.func.count()).where(t.jobs.c.namespace == namespace)
+    jobs = connection.execute(count).scalar_one()
+    if jobs >= most:
+        raise TunerError(
+            Status.RESOURCE_EXHAUSTED,
+            "QUOTA_EXCEEDED",
+            f"{namespace} has {jobs} of its {most} jobs, ended ones too; delete one, or ask an "
+            "operator for more",
         )
 
 

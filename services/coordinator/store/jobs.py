@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from services.coordinator.store import tables as t
+from services.coordinator.store.accounts import check_job_quota
 from services.coordinator.store.artifacts import of_job
 from services.coordinator.store.attempts import check, end_live
 from services.coordinator.store.codec import pack_facts, pack_spec, unpack_facts, unpack_spec
@@ -59,6 +60,7 @@ def create(
             return before, False
     if _first(connection, *_named(name)) is not None:
         raise AlreadyExistsError(f"there is a job {name} already, made by another request")
+    check_job_quota(connection, name.namespace)
     now = clock()
     key = connection.execute(
         sa.insert(t.jobs)
