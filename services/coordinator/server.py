@@ -95,7 +95,7 @@ class Coordinator:
                 folder=str(settings.artifacts_path),
             )
         token = client_token(settings.token_path)
-        store = await asyncio.to_thread(open_store, settings.store_url)
+        store = await asyncio.to_thread(open_store, settings.store_url, migrates=settings.migrate)
         ends.callback(store.close)
         guard = Guard(store, hashed(token))
         audit = Audit(store)

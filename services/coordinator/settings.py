@@ -23,6 +23,8 @@ class Settings(BaseSettings):
     Attributes:
         state_dir: Folder of everything that the coordinator keeps.
         database_url: SQLAlchemy's URL; SQLite in the state folder where empty.
+        migrate: Whether an older schema in PostgreSQL is migrated at the start, rather than by
+            `tuner db upgrade`; SQLite's always is.
         artifacts_dir: Folder of uploaded data and logs; in the state folder where unset.
         listen: "host:port" to bind; port 0 picks a free one.
         advertise: "host:port" that runners connect to, with commas between those of several
@@ -74,6 +76,7 @@ class Settings(BaseSettings):
 
     state_dir: Path = Path("~/.tuner")
     database_url: str = ""
+    migrate: bool = False
     artifacts_dir: Path | None = None
     listen: str = "127.0.0.1:50551"
     advertise: str = ""

@@ -10,7 +10,20 @@ from typing import Annotated
 import typer
 
 from tuner import __version__
-from tuner.cli import access, analyze, cluster, export, get, jobs, lifecycle, simulate, spot, submit
+from tuner.cli import (
+    access,
+    analyze,
+    cluster,
+    db,
+    export,
+    get,
+    jobs,
+    lifecycle,
+    queue,
+    simulate,
+    spot,
+    submit,
+)
 from tuner.cli.exits import Commands
 
 app = typer.Typer(
@@ -78,12 +91,15 @@ app.command("delete")(jobs.delete)
 app.command("report")(jobs.report)
 app.command("export")(export.export)
 app.add_typer(get.app, name="get")
+app.add_typer(db.app, name="db")
 app.command("curves")(get.get_curves)
 app.command("predictions")(jobs.predictions)
 app.command("analyze")(analyze.analyze)
 app.command("simulate")(simulate.simulate)
 app.add_typer(access.app, name="token")
 app.command("audit")(access.audit)
+app.command("queue")(queue.queue)
+app.add_typer(queue.app, name="quota")
 app.command("learners")(cluster.learners)
 app.command("status")(cluster.status)
 app.command("up")(cluster.up)

@@ -38,23 +38,26 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def open_store(url: str, clock: Clock = _now) -> SqlStore:
+def open_store(url: str, clock: Clock = _now, *, migrates: bool = True) -> SqlStore:
     """Opens a database and brings its schema up to date.
 
     Args:
         url: "sqlite:///FILE" (its folder is made) or
             "postgresql://USER@HOST/DATABASE".
         clock: Tells the time of every row; the server's clock.
+        migrates: Whether an older schema in PostgreSQL is migrated, which other coordinators
+            may be at work on. SQLite's always is, and an empty database gets one.
 
     Raises:
         TunerError: INVALID_ARGUMENT where the address is none of those.
-        SchemaError: The schema is newer than this code, or isn't ours.
+        SchemaError: The schema is newer than this code, or isn't ours; or it is older, and
+            isn't to be migrated.
         UnavailableError: The database can't be reached.
     """
     database = Database(url)
     try:
         with database.write() as connection:
-            migrate(connection)
+            migrate(connection, older=migrates or database.is_sqlite)
     except BaseException:
         database.close()
         raise
