@@ -92,6 +92,8 @@ class Audit:
         Raises:
             TunerError: UNAVAILABLE where the database has taken none for long.
         """
+        if self._room.is_set():
+            return
         try:
             async with asyncio.timeout(ROOM_SECONDS):
                 await self._room.wait()
