@@ -18,6 +18,10 @@ from tuner.jobs import JobState
 
 log = structlog.get_logger(__name__)
 
+WAITING = "waiting for the cluster to start the job's driver"
+# A driver that has a place begins sooner.
+WAITING_SECONDS = 15.0
+
 
 class Lease:
     """Whether a runner was heard of in time.
@@ -54,6 +58,7 @@ class Vigil:
         self._news = news
         self._watch = DriverWatch(core.gateway, attempt.submission_id)
         self._lease = Lease(core.settings.lease_seconds, time.monotonic())
+        self._waits_since: float | None = None
         self._runs_since: float | None = None
         self._cancelled_since: float | None = None
 
@@ -85,7 +90,10 @@ class Vigil:
             return False
         if not self._attempt.token_hash:
             self._lease.expired(None, now)
+            await self._tell_of_waiting(now)
             return not await self._not_enrolled(now)
+        if self._job.state is JobState.RUNNING and self._job.reason.startswith(WAITING):
+            await self._set_state(JobState.RUNNING, "")
         if self._lease.expired(_sign_of_life(self._attempt), now):
             seconds = self._core.settings.lease_seconds
             await self._give_up(Ended.EXPIRED, f"nothing heard of the runner for {seconds:g} s")
@@ -120,6 +128,20 @@ class Vigil:
                 log.warning("stop failed", job=str(self._job.name), reason=str(error))
         await self._give_up(Ended.STOPPED, f"cancelled; not ended after {waited:.1f} s")
         return True
+
+    async def _tell_of_waiting(self, now: float) -> None:
+        """Says so where the cluster takes long to start the driver; it goes on trying."""
+        driver = self._watch.driver
+        if driver is None or driver.state is not DriverState.PENDING:
+            self._waits_since = None
+            return
+        if self._waits_since is None:
+            self._waits_since = now
+        told = self._job.state is not JobState.RUNNING or self._job.reason.startswith(WAITING)
+        if not told and now - self._waits_since > WAITING_SECONDS:
+            hint = "which takes one `runner` of a live node's resources"
+            said = f" ({driver.message})" if driver.message else ""
+            await self._set_state(JobState.RUNNING, f"{WAITING}, {hint}{said}")
 
     async def _not_enrolled(self, now: float) -> bool:
         """Gives up a driver that runs and doesn't enrol; tells whether it did."""

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 from coordinator_harness import House, refusal, until
 
-from services.coordinator.gateway import DriverState
+from services.coordinator import vigil
+from services.coordinator.gateway import Driver, DriverState
 from tuner.errors import Status
 from tuner.record import Conclusion
 from tuner.spec import Search
@@ -207,6 +208,33 @@ async def test_a_refusal_fails_the_job_with_the_clusters_words(house: House) -> 
     done = await house.reaches(job.name, "FAILED")
     assert "no such runtime environment" in done.state_reason
     assert outcomes(house, job) == ["REFUSED", "REFUSED"]
+
+
+async def test_a_driver_that_finds_no_place_is_waited_for_and_told(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vigil, "WAITING_SECONDS", 0.1)
+    job = await house.create()
+    submission = await house.submission(job.name)
+    house.gateway.drivers[submission.id] = Driver(DriverState.PENDING, "no resources for it")
+
+    async def reason() -> str:
+        return (await house.get(job.name)).state_reason
+
+    async def told() -> bool:
+        return (await reason()).startswith(vigil.WAITING)
+
+    await until(told)
+    assert "`runner`" in await reason()
+    assert "no resources for it" in await reason()
+    house.gateway.drivers[submission.id] = Driver(DriverState.RUNNING)
+    await house.enrol(job.name)
+
+    async def silent() -> bool:
+        return not await reason()
+
+    await until(silent)
+    assert await house.state(job.name) == "RUNNING"
 
 
 async def test_a_running_job_is_cancelled_by_its_runner(house: House) -> None:
