@@ -7,25 +7,16 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from store_samples import a_job, a_measurement, a_name, a_spec
+from store_samples import a_job
 
 from services.coordinator.store import open_store
 from services.coordinator.store.base import Store
-from services.coordinator.store.codec import pack, pack_spec
 from services.coordinator.store.database import Database
 from services.coordinator.store.errors import SchemaError, UnavailableError
-from services.coordinator.store.schema import config_of
 from services.coordinator.store.tables import metadata
 from tuner.errors import TunerError
-
-VERSIONS = [
-    revision.revision for revision in ScriptDirectory.from_config(config_of(None)).walk_revisions()
-][1:]
-"""Every version but the last, which is what the code makes."""
 
 
 def _run(url: str, *statements: str) -> None:
@@ -64,56 +55,6 @@ def test_opening_again_keeps_everything(empty_url: str) -> None:
     again: Store = open_store(empty_url)
     assert again.get_job(job.name) == job
     again.close()
-
-
-def _migrated(url: str, revision: str) -> Database:
-    """An empty database at an earlier version."""
-    database = Database(url)
-    with database.write() as connection:
-        command.upgrade(config_of(connection), revision)
-    return database
-
-
-@pytest.mark.parametrize("revision", VERSIONS)
-def test_every_earlier_version_comes_to_head_with_its_data(empty_url: str, revision: str) -> None:
-    """The rows are written by SQL, as the code of that time did."""
-    name, spec = a_name(), a_spec()
-    row = a_measurement(name)
-    database = _migrated(empty_url, revision)
-    with database.write() as connection:
-        connection.execute(
-            sa.text(
-                "INSERT INTO jobs (id, namespace, job, request_id, spec, state, reason, owner,"
-                " create_time, last_sequence, attempt, billed_device_seconds) VALUES (7, :n, :j,"
-                " 'r', :spec, 'SUCCEEDED', '', 'ada', :t, 1, 0, 1.5)"
-            ),
-            {"n": name.namespace, "j": name.job, "spec": pack_spec(spec), "t": "2026-03-01 12:00"},
-        )
-        connection.execute(
-            sa.text(
-                "INSERT INTO searches VALUES (7, 'forest/trees', 0, 'CONCLUDED', 'done', 3)",
-            )
-        )
-        connection.execute(
-            sa.text("INSERT INTO events VALUES (7, 1, :t, 'measurement', :payload)"),
-            {"t": "2026-03-01 12:00", "payload": pack(row)[1]},
-        )
-        connection.execute(
-            sa.text(
-                "INSERT INTO measurements VALUES"
-                " (7, :id, 1, 'forest/trees', 'TUNING', 4, 0, 'COMPLETED', 0.5)"
-            ),
-            {"id": row.id},
-        )
-    database.close()
-    store = open_store(empty_url)
-    job = store.get_job(name)
-    assert (job.spec, job.billed_device_seconds, job.dataset) == (spec, 1.5, None)
-    assert store.measurements(name) == ([row], 1)
-    assert store.artifacts(name) == []
-    assert a_job(store) != name
-    assert store.delete_job(name) == set()
-    store.close()
 
 
 def test_a_newer_schema_is_refused_and_left_alone(empty_url: str) -> None:
