@@ -18,6 +18,10 @@ SILENT_SECONDS = 4.0
 longer would run into its caller's deadline, and what did isn't tried again."""
 
 
+UNAVAILABLE = "the coordinator's database can't be used at present; ask again"
+"""What callers are told; why is for the log, since it names hosts and files."""
+
+
 class DatabaseHealth:
     """What the last look at the database found. Belongs to one event loop.
 
@@ -49,10 +53,11 @@ class DatabaseHealth:
 
     def failed(self, reason: str, *, silent: bool = False) -> None:
         """Notes that it can't be used; the first time it is told in the log."""
+        line = " ".join(reason.split())
         if not self.reason:
             self._since = time.monotonic()
-            log.error("the database can't be used; calls answer UNAVAILABLE", reason=reason)
-        self.reason, self._silent = reason, silent
+            log.error("the database can't be used; calls answer UNAVAILABLE", reason=line)
+        self.reason, self._silent = line, silent
         self.sign += 1
         if silent:
             now = asyncio.get_running_loop().time()
@@ -82,5 +87,4 @@ class DatabaseHealth:
             raise self._refusal() from error
 
     def _refusal(self) -> TunerError:
-        text = f"the coordinator's database can't be used at present ({self.reason}); ask again"
-        return TunerError(Status.UNAVAILABLE, "STORE_UNAVAILABLE", text)
+        return TunerError(Status.UNAVAILABLE, "STORE_UNAVAILABLE", UNAVAILABLE)

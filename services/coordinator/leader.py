@@ -98,6 +98,8 @@ class Leader:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="lease")
         self._patience = 0.0
         self._leads = False
+        # Whether the last try to write failed.
+        self._unwritten = False
         self._announced: tuple[bool, bool] | None = None
 
     def start(self) -> None:
@@ -132,7 +134,10 @@ class Leader:
         while True:
             now = asyncio.get_running_loop().time()
             try:
-                seen = await self._ask(lambda: store.lease(LEASE))
+                seen = await self._ask(partial(store.lease, LEASE), writes=False)
+                if life.differs(seen):
+                    # Whoever leads can write, so that this one could.
+                    await self._well()
                 if self._alone or seen is None or seen.expired or life.ended(seen, now):
                     now = asyncio.get_running_loop().time()
                     taken = await self._ask(
@@ -142,7 +147,7 @@ class Leader:
             except DeposedError as error:
                 log.debug("lease not taken", reason=str(error))
             except UnavailableError:
-                # Told by `_ask`; whoever leads can't reach it either.
+                # Told by `_ask`. Whoever leads can't reach it either, perhaps.
                 life = _Life()
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -193,8 +198,12 @@ class Leader:
         except (UnavailableError, TimeoutError):
             log.warning("lease not given back; it runs out", seconds=LEASE_SECONDS)
 
-    async def _ask(self, call: Callable[[], _Answer]) -> _Answer:
+    async def _ask(self, call: Callable[[], _Answer], *, writes: bool = True) -> _Answer:
         """Asks the database, and notes how it is by the answer.
+
+        Args:
+            call: The question.
+            writes: Whether it writes; one whose disk is full still answers others.
 
         Raises:
             DeposedError: As the call does.
@@ -209,15 +218,21 @@ class Leader:
                 await self._tell()
             answer = await asked
         except UnavailableError as error:
+            self._unwritten = self._unwritten or writes
             health.failed(str(error))
             await self._tell()
             raise
         except DeposedError:
-            health.answered()
+            await self._well()
             raise
-        health.answered()
-        await self._tell()
+        if writes or not self._unwritten:
+            await self._well()
         return answer
+
+    async def _well(self) -> None:
+        self._unwritten = False
+        self._core.database.answered()
+        await self._tell()
 
     async def _tell(self, leads: bool | None = None) -> None:
         """Announces what has changed."""
@@ -239,8 +254,16 @@ class _Life:
         self._seen: tuple[int, int] | None = None
         self._since = 0.0
 
+    def differs(self, lease: LeaseRow | None) -> bool:
+        """Tells whether it has shown one since it was first looked at."""
+        return lease is not None and self._seen is not None and self._seen != _signs(lease)
+
     def ended(self, lease: LeaseRow, now: float) -> bool:
         """Tells whether it has been the same for as long as it lasts; `now` is before the look."""
-        if self._seen != (lease.epoch, lease.beat):
-            self._seen, self._since = (lease.epoch, lease.beat), now
+        if self._seen != _signs(lease):
+            self._seen, self._since = _signs(lease), now
         return now - self._since > LEASE_SECONDS
+
+
+def _signs(lease: LeaseRow) -> tuple[int, int]:
+    return lease.epoch, lease.beat

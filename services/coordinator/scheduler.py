@@ -71,8 +71,8 @@ class Scheduler:
                 try:
                     await self._look_over()
                 except (UnavailableError, DeposedError) as error:
-                    # Whoever made this one leader learns of it, too.
-                    log.warning("scheduling waits", reason=str(error))
+                    # Whoever made this one leader learns of it, too, and tells it once.
+                    log.debug("scheduling waits", reason=str(error))
                 except Exception:
                     # Whatever it was, the other jobs need the next look.
                     log.exception("scheduling failed; trying again")
@@ -200,6 +200,8 @@ class Scheduler:
             await supervision.to_its_end()
             self._ended.add(name)
             await supervision.clear_away()
+        except (UnavailableError, DeposedError) as error:
+            log.debug("supervision waits", job=str(name), reason=str(error))
         except Exception:
             # The next look starts it again, from the store.
             log.exception("supervision failed; trying again", job=str(name))

@@ -94,7 +94,9 @@ class Vigil:
             return not await self._not_enrolled(now)
         if self._job.state is JobState.RUNNING and self._job.reason.startswith(WAITING):
             await self._set_state(JobState.RUNNING, "")
-        if self._lease.expired(_sign_of_life(self._attempt), now):
+        # A runner isn't to blame for a database that couldn't note its heartbeats.
+        sign = (*_sign_of_life(self._attempt), self._core.database.sign)
+        if self._lease.expired(sign, now):
             seconds = self._core.settings.lease_seconds
             await self._give_up(Ended.EXPIRED, f"nothing heard of the runner for {seconds:g} s")
             return False

@@ -22,7 +22,12 @@ from google.protobuf.json_format import MessageToDict
 from services.coordinator.core import Core
 from services.coordinator.hints import wait
 from services.coordinator.settings import Settings, is_loopback
-from services.coordinator.store.errors import NotFoundError, StoreError
+from services.coordinator.store.errors import (
+    DeposedError,
+    NotFoundError,
+    StoreError,
+    UnavailableError,
+)
 from services.coordinator.store.rows import JobRow
 from tuner.errors import invalid
 from tuner.spec import JobSpec
@@ -141,8 +146,9 @@ class Webhooks:
                 news.clear()
                 try:
                     await self._look()
-                except StoreError as error:
-                    log.warning("ends not looked up; trying again", reason=str(error))
+                except (UnavailableError, DeposedError) as error:
+                    # Whoever made this one leader learns of it, too, and tells it once.
+                    log.debug("ends not looked up; trying again", reason=str(error))
                 except Exception:
                     # Whatever it was, the other jobs' ends are to be told.
                     log.exception("telling ends failed; trying again")

@@ -210,7 +210,8 @@ def test_a_full_disk_is_told_and_survived(tmp_path: Path) -> None:
             with pytest.raises(TunerError) as caught:
                 house.client.submit(a_spec())
             assert caught.value.status is Status.UNAVAILABLE
-            assert "full" in caught.value.message
+            assert "database" in caught.value.message
+            assert "disk is full" in one.log
             assert job.refresh().attempt == 1, "what needs no room is answered"
             time.sleep(RUNNERS_LEASE_SECONDS + 5)
             ballast.unlink()

@@ -323,7 +323,7 @@ async def test_calls_dont_wait_for_a_silent_database() -> None:
         async with health.needed():
             await asyncio.sleep(60)
     assert (caught.value.status, caught.value.reason) == (Status.UNAVAILABLE, "STORE_UNAVAILABLE")
-    assert "hasn't answered" in caught.value.message
+    assert "database" in caught.value.message
     with pytest.raises(TunerError):
         async with health.needed():
             raise AssertionError("nothing is begun while it is silent")

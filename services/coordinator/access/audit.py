@@ -163,7 +163,8 @@ class Audit:
                 try:
                     await self._write()
                 except UnavailableError as error:
-                    log.warning("audit log waits", entries=len(self._waiting), reason=str(error))
+                    # That the database is gone is told once, by whoever watches it.
+                    log.debug("audit log waits", entries=len(self._waiting), reason=str(error))
                     self._news.set()
                     break
                 except Exception:

@@ -26,7 +26,7 @@ from services.coordinator.access.rules import (
     authorise,
     namespace_of,
 )
-from services.coordinator.database_health import DatabaseHealth
+from services.coordinator.database_health import UNAVAILABLE, DatabaseHealth
 from services.coordinator.store.errors import (
     AlreadyExistsError,
     DataChangedError,
@@ -61,7 +61,8 @@ def from_store(error: StoreError) -> TunerError | None:
     """Returns what a store's error means to a caller; None where it means nothing to them."""
     for kind, status, reason in _MEANING:
         if isinstance(error, kind):
-            return TunerError(status, reason, str(error))
+            text = UNAVAILABLE if kind is UnavailableError else str(error)
+            return TunerError(status, reason, text)
     return None
 
 
