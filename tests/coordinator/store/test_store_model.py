@@ -40,6 +40,7 @@ from services.coordinator.store.errors import AlreadyExistsError, StaleError, Wr
 from services.coordinator.store.rows import Recorded
 from tuner.curve import SearchState
 from tuner.jobs import (
+    JobExtended,
     JobState,
     JobStateChanged,
     RunnerEnded,
@@ -48,6 +49,7 @@ from tuner.jobs import (
     What,
 )
 from tuner.record import Measurement, PacketAttempt, PacketOutcome, PlanStep
+from tuner.spec import JobSpec
 
 OPEN = (SearchState.PENDING, SearchState.RUNNING)
 ENDS = {JobState.CANCELLED: SearchState.CANCELLED, JobState.FAILED: SearchState.FAILED}
@@ -118,6 +120,27 @@ class StoreMachine(RuleBasedStateMachine):
                 if state in ENDS and stands in OPEN:
                     model.move(search, ENDS[state], "so")
             model.events.append(JobStateChanged(state, "so"))
+
+    @rule(expect=st.lists(states, max_size=2), more=st.booleans())
+    def reopen(self, expect: list[JobState], more: bool) -> None:
+        model, expect = self.model, [*expect, JobState.PAUSED, JobState.FAILED]
+        opened = [
+            search
+            for search, stands in model.searches.items()
+            if stands not in OPEN and (more or stands is not SearchState.CONCLUDED)
+        ]
+        allowed = model.state in expect and (opened or not model.state.ended)
+        spec = self.store.get_job(self.name).spec
+        with _raises(None if allowed else WrongStateError):
+            self.store.reopen_job(self.name, "ada", "on", expect, _as_it_is if more else None)
+        if allowed:
+            if more:
+                model.events.append(JobExtended(spec, "ada", ("nothing",)))
+            for search in opened:
+                begun = bool(model.steps.get(search))
+                model.move(search, SearchState.RUNNING if begun else SearchState.PENDING, "")
+            model.state = JobState.QUEUED
+            model.events.append(JobStateChanged(JobState.QUEUED, "on"))
 
     @rule(code=codes)
     def create_attempt(self, code: str) -> None:
@@ -292,6 +315,10 @@ class StoreMachine(RuleBasedStateMachine):
         for search in (TREES, DEPTH):
             assert store.plan(name, search) == model.steps[search]
         assert sum(store.billed_by_level(name).values()) == 0.5 * len(model.finals)
+
+
+def _as_it_is(spec: JobSpec) -> tuple[JobSpec, list[str]]:
+    return spec, ["nothing"]
 
 
 def _comparable(what: What) -> What:
