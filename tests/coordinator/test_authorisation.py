@@ -29,6 +29,7 @@ from services.coordinator.store.errors import UnavailableError
 from tuner.access import Role, Token
 from tuner.errors import Status, TunerError
 from tuner.v1 import runner_service_pb2 as rpb
+from tuner.v1 import spec_pb2
 from tuner.v1 import tuner_service_pb2 as pb
 
 VIEWER, SUBMITTER, OPERATOR = pb.ROLE_VIEWER, pb.ROLE_SUBMITTER, pb.ROLE_OPERATOR
@@ -514,3 +515,35 @@ def test_nothing_that_clients_send_is_unpickled() -> None:
                 if "allow_pickle=False" not in line
             ]
             assert not [w for w in words if any(w in line for line in code)], file
+
+
+async def test_a_page_of_large_specs_ends_early_and_none_is_left_out(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from services.coordinator.api import portions
+
+    names = [(await house.create()).name for _ in range(5)]
+    monkeypatch.setattr(portions, "MAX_BYTES", 200)
+    found: list[str] = []
+    request = pb.ListJobsRequest(parent="namespaces/default")
+    while True:
+        answer = await house.stub.ListJobs(request, metadata=AUTH)
+        assert len(answer.jobs) < 5
+        found += [job.name for job in answer.jobs]
+        if not answer.next_page_token:
+            break
+        request.page_token = answer.next_page_token
+    assert found == names[::-1]
+
+
+async def test_code_of_ones_own_is_off_for_everybody_and_the_log_has_it(house: House) -> None:
+    archive = spec_pb2.BlobFile(name="code.zip", sha256="ab" * 32, size_bytes=1)
+    for role in (SUBMITTER, OPERATOR):
+        metadata = shown((await a_token(house, mine=role)).secret)
+        [request] = REQUESTS["CreateJob"](Aim("namespaces/mine/jobs/x", rpb.AttemptRef()))
+        request.spec.code.archive.CopyFrom(archive)  # type: ignore[attr-defined]
+        error = await refusal(house.stub.CreateJob(request, metadata=metadata))
+        assert (error.status, error.reason) == (Status.PERMISSION_DENIED, "USER_CODE_OFF")
+    found = await entries(house, least=4)
+    told = [(e.method, e.status) for e in found if e.method == "CreateJob"]
+    assert told == [("CreateJob", "PERMISSION_DENIED")] * 2

@@ -19,6 +19,8 @@ from tuner.spec.scaling import clipped, significant
 from tuner.spec.space import Fixed, Range, misfit, narrowed, problem_with
 
 MAX_LEVELS = 64
+MAX_OF_A_LEARNER = 64
+"""Hyperparameters, and axes, of a learner of the user's own."""
 
 
 class Search(Part):
@@ -95,6 +97,15 @@ class Search(Part):
     @classmethod
     def _known_metric(cls, value: str) -> str:
         return known_metric(value)
+
+    @field_validator("entry")
+    @classmethod
+    def _bounded(cls, value: catalog.Learner | None) -> catalog.Learner | None:
+        if value is not None:
+            for what, found in (("hyperparameters", value.hyperparameters), ("axes", value.axes)):
+                if len(found) > MAX_OF_A_LEARNER:
+                    raise ValueError(f"has {len(found)} {what}; at most {MAX_OF_A_LEARNER} fit")
+        return value
 
     @field_validator("levels")
     @classmethod

@@ -19,6 +19,8 @@ from pydantic import (
 from tuner.catalog import Axis, Choice, Hyperparameter, Number, Value
 from tuner.spec.scaling import moved
 
+MAX_CHOICES = 256
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -52,6 +54,8 @@ class Choices(_Frozen):
     def _check(self) -> Choices:
         if not self.choices or len(set(self.choices)) < len(self.choices):
             raise ValueError("choices must be a list of different values, at least one")
+        if len(self.choices) > MAX_CHOICES:
+            raise ValueError(f"{len(self.choices)} choices; give at most {MAX_CHOICES}")
         return self
 
 
