@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: setup demo test test-stack test-services test-parts test-slow test-engine lint bench validate proto clean
+.PHONY: setup demo test test-stack test-services test-parts test-slow test-engine chaos lint bench validate proto clean
 
 setup: $(VENV)/.installed
 
@@ -28,19 +28,24 @@ test: setup
 	    test-stack test-services test-parts
 
 test-stack: setup
-	$(BIN)/python -m pytest tests/e2e
+	$(BIN)/python -m pytest tests/chaos tests/e2e
 
 test-services: setup
 	$(BIN)/python -m pytest $(SERVICES)
 
 test-parts: setup
-	+$(BIN)/python -m pytest --ignore=tests/e2e $(addprefix --ignore=,$(SERVICES))
+	+$(BIN)/python -m pytest --ignore=tests/e2e --ignore=tests/chaos $(addprefix --ignore=,$(SERVICES))
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
 
 test-engine: setup
 	$(BIN)/python -m pytest -m engine
+
+# Up to twenty minutes; docs/chaos.md says how to read what it reports.
+SEED ?= 7
+chaos: setup
+	$(BIN)/python -m pytest -m chaos tests/chaos -s --chaos-seed=$(SEED) --report=chaos-report.txt
 
 lint: setup
 	$(BIN)/ruff format --check .

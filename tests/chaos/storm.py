@@ -1,0 +1,149 @@
+"""The storm: fault after fault, each once the last one's damage is mended, or before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from tests.chaos.faults import Fault, Stage
+from tests.chaos.jobs import Troop, names
+
+LOOK_SECONDS = 0.2
+TARGET_PATIENCE_SECONDS = 60.0
+"""How long somebody to strike is waited for."""
+RECOVERY_SECONDS = 180.0
+"""How long what was struck may take to be whole again, with every job a measurement further."""
+
+
+class StormError(AssertionError):
+    """Something didn't come right; says what, and how things stood."""
+
+
+@dataclass
+class Struck:
+    """A fault that hit.
+
+    Attributes:
+        at: Seconds since the storm began.
+        fault: What.
+        whom: Which process, or for how long.
+        mended: Seconds until all served and every job had moved on, from the strike, or from
+            the thaw of what was frozen; None where the next fault didn't wait for it.
+    """
+
+    at: float
+    fault: Fault
+    whom: str
+    mended: float | None = None
+
+
+@dataclass
+class Storm:
+    """A sequence of faults on a stage with a troop of jobs.
+
+    Attributes:
+        deadline: When all must be over, by the monotonic clock.
+        struck: The faults that hit.
+        missed: Those that found nobody to hit.
+    """
+
+    stage: Stage
+    troop: Troop
+    say: Callable[[str], None]
+    deadline: float
+    struck: list[Struck] = field(default_factory=list)
+    missed: list[Fault] = field(default_factory=list)
+
+    def rage(self, faults: Sequence[Fault]) -> None:
+        """Strikes with every fault in turn, and waits until all is mended.
+
+        Raises:
+            StormError: Something stayed broken, a watcher failed, or the time is over.
+        """
+        began = time.monotonic()
+        self.until(self._all_measured, "every job's first measurement", RECOVERY_SECONDS)
+        for fault in faults:
+            whom = self._strike(fault)
+            if not whom:
+                self.missed.append(fault)
+                continue
+            strike = Struck(time.monotonic() - began, fault, whom)
+            self.struck.append(strike)
+            self.say(f"{fault.kind} ({whom})")
+            if fault.waits:
+                strike.mended = self._mended(fault)
+                self.say(f"mended after {strike.mended:.1f} s")
+        self.until(lambda: not self.stage.frozen, "the thaw", 90)
+        self.until(self.stage.keeper.all_up, "every service", RECOVERY_SECONDS)
+
+    def to_the_end(self) -> None:
+        """Waits for every job to end. Raises StormError."""
+        self.troop.goes_on = False
+        self.until(lambda: not self.troop.live, "every job's end", self.deadline)
+
+    def until(self, met: Callable[[], bool], what: str, patience: float) -> None:
+        """Waits for a condition, and sees to the jobs meanwhile. Raises StormError."""
+        end = min(self.deadline, time.monotonic() + patience)
+        while True:
+            self._check()
+            self.troop.tend()
+            if met():
+                return
+            if time.monotonic() > end:
+                raise StormError(f"waited in vain for {what}; {self._state()}")
+            time.sleep(LOOK_SECONDS)
+
+    def _strike(self, fault: Fault) -> str:
+        whom = ""
+
+        def hit() -> bool:
+            nonlocal whom
+            whom = fault.strike(self.stage)
+            return bool(whom)
+
+        try:
+            self.until(hit, f"a {fault.target} to strike", TARGET_PATIENCE_SECONDS)
+        except StormError:
+            if time.monotonic() > self.deadline:
+                raise
+            self.say(f"nobody there: {fault.kind}")
+        return whom
+
+    def _mended(self, fault: Fault) -> float:
+        """Waits until all serve and every job has moved on; returns how long it took."""
+        if fault.frozen:
+            self.until(lambda: not self.stage.frozen, "the thaw", fault.frozen + 30)
+        since = time.monotonic()
+        watchers = [*self.troop.live.values()]
+
+        def whole() -> bool:
+            late = [w for w in watchers if w.measured < since and not w.done]
+            return not late and self.stage.keeper.all_up()
+
+        self.until(whole, f"the recovery from: {fault.kind}", RECOVERY_SECONDS)
+        return time.monotonic() - since
+
+    def _all_measured(self) -> bool:
+        return all(w.measured or w.done for w in self.troop.live.values())
+
+    def _check(self) -> None:
+        """Raises StormError where something has broken that none of this may break."""
+        if self.stage.keeper.failure is not None:
+            raise StormError(f"the keeper failed: {self.stage.keeper.failure!r}")
+        for watcher in (*self.troop.live.values(), *self.troop.ended.values()):
+            if watcher.failure is not None:
+                raise StormError(f"the watcher of {watcher.name} failed: {watcher.failure!r}")
+        if time.monotonic() > self.deadline:
+            raise StormError(f"the time is over; {self._state()}")
+
+    def _state(self) -> str:
+        services = [*self.stage.coordinators, self.stage.head, *self.stage.nodes]
+        down = [s.name for s in (*services, self.stage.postgres) if not s.up()]
+        now = time.monotonic()
+        quiet = [f"{w.name} for {now - w.measured:.0f} s" for w in self.troop.live.values()]
+        return (
+            f"down: {', '.join(down) or 'nothing'}; frozen: {len(self.stage.frozen)}; "
+            f"nodes known: {self.stage.head.living_nodes()}; no measurement of "
+            f"{', '.join(quiet) or 'none'}; ended: {names([*self.troop.ended.values()])}"
+        )

@@ -1,0 +1,123 @@
+"""Storms of faults leave the record of an undisturbed run, and nothing behind."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.chaos.faults import TARGETS, Fault
+from tests.chaos.jobs import Record, Troop
+from tests.chaos.mischief import OFTEN, Script
+from tests.chaos.proxy import Mode
+from tests.chaos.reference import undisturbed
+from tests.chaos.scenarios import long_faults, long_jobs, short_faults, short_jobs
+from tests.chaos.storm import Storm
+from tests.chaos.tally import hits, report
+from tests.chaos.theatre import Theatre, theatre
+from tuner import JobSpec
+
+SHORT_SECONDS = 240.0  # some forty where nothing else runs
+LONG_SECONDS = 1150.0
+
+
+def say(line: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
+
+
+def storm(
+    there: Theatre,
+    seed: int,
+    specs: dict[str, JobSpec],
+    references: dict[str, Record],
+    faults: Sequence[Fault],
+    script: Script,
+    deadline: float,
+    tell: Callable[[str], None],
+    abreast: int,
+) -> tuple[Storm, Troop]:
+    """Runs the jobs through the storm, and examines them."""
+    with there.client() as client:
+        troop = Troop(client, there.client, specs, references, abreast)
+        raging = Storm(there.stage, troop, say, deadline)
+        began = time.monotonic()
+        there.switch.now = script
+        try:
+            raging.rage(faults)
+            raging.to_the_end()
+            for name, watcher in troop.ended.items():
+                troop.examine(name, watcher)
+        finally:
+            seconds = time.monotonic() - began
+            tell(report(seed, raging, script, troop, there.takeovers(), seconds))
+        assert there.stage.head.lingering() == []
+    return raging, troop
+
+
+@pytest.fixture
+def tell(
+    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str], None]:
+    def write(text: str) -> None:
+        with capsys.disabled():
+            print("\n" + text)
+        if path := request.config.getoption("--report"):
+            Path(path).write_text(text, encoding="utf-8")
+
+    return write
+
+
+@pytest.mark.timeout(int(SHORT_SECONDS) + 60)
+def test_a_short_storm_changes_nothing(tmp_path: Path, tell: Callable[[str], None]):
+    deadline = time.monotonic() + SHORT_SECONDS
+    specs = short_jobs()
+    references = undisturbed(specs)
+    with theatre(tmp_path / "home", 1, say, nodes=1, cpus=4, coordinators=2) as there:
+        kills = {"RecordMeasurements": (Mode.KILLED_AFTER,)}
+        script = Script(1, there.may_kill, kills, OFTEN)
+        raging, troop = storm(
+            there, 1, specs, references, short_faults(), script, deadline, tell, abreast=2
+        )
+    assert not troop.wrong
+    assert len(raging.struck) == len(short_faults())
+    assert hits(raging, script) >= 12
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(int(LONG_SECONDS) + 60)
+def test_a_long_storm_changes_nothing(
+    tmp_path: Path, tell: Callable[[str], None], request: pytest.FixtureRequest
+):
+    seed = request.config.getoption("--chaos-seed")
+    deadline = time.monotonic() + LONG_SECONDS
+    specs = long_jobs(f"csv:{_table(tmp_path / 'storms.csv')}?target=label")
+    references = undisturbed(specs)
+    with theatre(tmp_path / "home", seed, say, nodes=2, cpus=4, coordinators=2) as there:
+        script = Script(seed, there.may_kill)
+        raging, troop = storm(
+            there, seed, specs, references, long_faults(seed), script, deadline, tell, abreast=3
+        )
+    assert not troop.wrong
+    assert {s.fault.target for s in raging.struck} == set(TARGETS)
+    minutes = {s.fault.target for s in raging.struck if s.fault.frozen >= 60}
+    assert minutes == {f.target for f in long_faults(seed) if f.frozen >= 60}
+    assert hits(raging, script) >= 50
+    assert not script.missed()
+
+
+def _table(path: Path) -> Path:
+    """Writes a small data set of three classes."""
+    rng = np.random.default_rng(3)
+    labels = rng.integers(3, size=240)
+    values = rng.normal(size=(240, 5)) + labels[:, None]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([*"abcde", "label"])
+        writer.writerows(
+            [*map(float, row), f"class {y}"] for row, y in zip(values, labels, strict=True)
+        )
+    return path
