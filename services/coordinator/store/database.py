@@ -21,6 +21,7 @@ from sqlalchemy import exc
 from services.coordinator.store import engines
 from services.coordinator.store.errors import UnavailableError
 from services.coordinator.store.grouping import Group
+from tuner.errors import invalid
 
 _Answer = TypeVar("_Answer")
 
@@ -118,11 +119,17 @@ def _translating() -> Iterator[None]:
 
 
 def _translated(error: Exception) -> Exception:
-    """Returns UnavailableError for what isn't the statement's fault, and else the error."""
+    """Returns what a driver's error means.
+
+    UnavailableError for what isn't the statement's fault, INVALID_ARGUMENT for a value that the
+    database doesn't hold: PostgreSQL's text has no NUL, and its numbers end. Else the error.
+    """
     if isinstance(error, exc.TimeoutError):
         return UnavailableError(f"the database's connections are all in use: {error}")
     if not isinstance(error, exc.DBAPIError):
         return error
+    if isinstance(error, exc.DataError):
+        return invalid("request", f"holds a value that the database can't: {error.orig}")
     if (
         isinstance(error, exc.OperationalError | exc.InterfaceError)
         or error.connection_invalidated

@@ -8,11 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from store_samples import a_running_job
 
 from services.coordinator.secret import hashed, new_token
 from services.coordinator.store import SqlStore
 from services.coordinator.store.errors import AlreadyExistsError, NotFoundError
 from tuner.access import ALL, AuditEntry, Role, Token
+from tuner.errors import Status, TunerError
 
 _numbers = itertools.count()
 
@@ -99,3 +101,19 @@ def test_the_audit_log_is_told_newest_first_by_namespace(store: SqlStore) -> Non
     assert [e.resource for _, e in store.audit_log(None, 2)] == ["job 6", "job 5"]
     assert store.audit_log({place}, 10, before=10**30) == found
     assert store.audit_log(set(), 10) == []
+
+
+def test_what_a_database_cant_hold_is_the_requests_fault(store: SqlStore) -> None:
+    """PostgreSQL's text has no NUL; SQLite's has."""
+    job = a_running_job(store)
+    nul = AuditEntry("ada", "\0", "GetJob", "", "", "OK")
+    for write in (
+        lambda: store.append_audit([nul]),
+        lambda: store.has_artifact(job.name, "\0"),
+        lambda: store.list_tokens(1, "\0"),
+    ):
+        try:
+            write()
+        except TunerError as error:
+            assert error.status is Status.INVALID_ARGUMENT
+            assert "NUL" in str(error)
