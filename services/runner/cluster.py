@@ -1,26 +1,27 @@
-"""The job's share of the Ray cluster: the broker's actor and Ray Tune's slots."""
+"""The job's share of the Ray cluster: Ray Tune's slots, and the nodes that they may be on."""
 
 from __future__ import annotations
 
 import logging
 import os
 import tempfile
+import threading
 from collections.abc import Mapping
+from textwrap import shorten
 from typing import Any
 
 import ray
 from ray import tune
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+from ray.tune.experiment import Trial
 
 from services.runner import own_code
 from services.runner.bearings import bearings
-from services.runner.pulse import Halt
+from services.runner.broker import Broker
 from tuner.datasets.base import Data
 from tuner.learners.base import Learner
 from tuner.spec import JobSpec
-from tuner.trials.broker import PacketBroker
-from tuner.trials.slots import SlotSearcher, SlotWorker
-from tuner.trials.work import Report, SlotConfig, Task
+from tuner.trials.slots import SlotSearcher, SlotWorker, resources
+from tuner.trials.work import Allowed, Loss, SlotConfig
 from tuner.wire.names import JobName
 
 _TUNE_ENVIRONMENT = {
@@ -32,118 +33,89 @@ _TUNE_ENVIRONMENT = {
     "TUNE_FORCE_TRIAL_CLEANUP_S": "2",
 }
 
-LOAD_SECONDS = 1.0
-"""Longest wait for the broker's load."""
+ERROR_CHARACTERS = 500
+"""Most of what Ray says of a lost worker that is recorded."""
+
+STALL_GRACE_SECONDS, STALL_GRACE_SHARE = 30.0, 0.25
+"""How much longer than a packet's time its worker is waited for: so long, and such a share."""
 
 
-class Broker:
-    """The packet broker's actor, called from the runner's threads."""
+class _Obituaries(tune.Callback):
+    """Tells the broker of slots whose worker died, and how."""
 
-    def __init__(self, label: str) -> None:
-        """Starts the actor on this node."""
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        options = {"num_cpus": 0, "max_concurrency": 100_000, "scheduling_strategy": here}
-        actor = ray.remote(PacketBroker).options(**options, name=f"tuner-broker-{label}")
-        self.handle: Any = actor.remote()
-        self._load = (0, 0)
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
 
-    def offer(self, tasks: list[Task]) -> None:
-        """Takes packets to hand out, in their order.
-
-        It is waited for: calls that an asynchronous actor has at once may overtake each other.
-        """
-        ray.get(self.handle.offer.remote(tasks))
-
-    def offer_surplus(self, tasks: list[Task]) -> None:
-        """Takes packets that no step has asked for yet, for slots that would be idle."""
-        self.handle.offer_surplus.remote(tasks)
-
-    def withdraw(self, search: str) -> list[str]:
-        """Takes back a search's surplus that no slot has; returns its packets' ids."""
-        gone: list[str] = ray.get(self.handle.withdraw.remote(search))
-        return gone
-
-    def idle(self) -> int:
-        """Returns how many slots have nothing to do and nothing to come."""
-        idle: int = ray.get(self.handle.idle.remote())
-        return idle
-
-    def retry(self, task: Task) -> None:
-        """Puts a lost packet at the front, as its next try."""
-        self.handle.retry.remote(task)
-
-    def collect(self, patience: float) -> list[Report]:
-        """Returns the reports since the last call, waiting for one so many seconds."""
-        reports: list[Report] = ray.get(self.handle.collect.remote(patience))
-        return reports
-
-    def lost(self, worker: str) -> None:
-        """Notes that a worker is gone."""
-        self.handle.lost.remote(worker, "the slot's worker died")
-
-    def load(self) -> tuple[int, int]:
-        """Returns how many workers are busy, and how many packets wait.
-
-        As last known where the broker is slow to say: the heartbeat asks, and must not wait
-        for an actor that is still being started.
-        """
-        asked = self.handle.load.remote()
-        if ray.wait([asked], timeout=LOAD_SECONDS)[0]:
-            self._load = ray.get(asked)
-        return self._load
-
-    def close(self) -> None:
-        """Ends every slot that asks for more."""
-        ray.get(self.handle.close.remote())
-
-    def kill_workers(self) -> None:
-        """Ends every slot now, in mid-packet too. Ray Tune would wait for them up to 10 s."""
-        for actor in ray.get(self.handle.workers.remote()):
-            ray.kill(actor)
-
-    def kill_busy_workers(self) -> None:
-        """Ends the slots that have a packet, in the middle of it."""
-        for actor in ray.get(self.handle.busy_workers.remote()):
-            ray.kill(actor)
-
-
-class _StopWhen(tune.Stopper):
-    """Ends Ray Tune's run when a flag is raised."""
-
-    def __init__(self, halt: Halt) -> None:
-        self._halt = halt
-
-    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return False
-
-    def stop_all(self) -> bool:
-        return self._halt.event.is_set()
+    def on_trial_error(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        error = trial.get_pickled_error() or trial.get_error()
+        self._broker.lost(trial.trial_id, *how_lost(error))
 
     def __getstate__(self) -> dict[str, Any]:
         # Ray Tune pickles its definition for a restore that we don't use.
         return {}
 
 
-def slots_that_fit(spec: JobSpec, limit: int) -> int:
-    """Returns how many slots the job may hold now: as many as fit, within its limits.
+def how_lost(error: object) -> tuple[str, Loss]:
+    """Returns in a line, and in a word, how a worker was lost, given what Ray says of it."""
+    first = next((line.strip() for line in str(error or "").splitlines() if line.strip()), "")
+    if isinstance(error, ray.exceptions.OutOfMemoryError):
+        said = "its node had too little memory, and Ray ended the slot's worker"
+        return shorten(f"{said}: {first}", ERROR_CHARACTERS), Loss.MEMORY
+    said = "the slot's worker died"
+    if isinstance(error, ray.exceptions.RayTaskError):
+        said, first = "the slot broke", str(error.cause)
+    return shorten(f"{said}: {first}".removesuffix(": "), ERROR_CHARACTERS), Loss.DIED
 
-    Args:
-        spec: The job's spec.
-        limit: What the coordinator allows; 0 is as many as fit.
 
-    Returns:
-        The slots; 0 where the cluster has no room for any, even when idle.
-    """
+class _StopWhen(tune.Stopper):
+    """Ends Ray Tune's run when a flag is raised."""
+
+    def __init__(self, over: threading.Event) -> None:
+        self._over = over
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        return self._over.is_set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Ray Tune pickles its definition for a restore that we don't use.
+        return {}
+
+
+def capacity(spec: JobSpec) -> dict[str, int]:
+    """Returns, by living node, how many of the job's slots would fit there were it idle."""
     wanted = spec.resources
-    fit = 0
+    found = {}
     for node in ray.nodes():
         has = node["Resources"] if node["Alive"] else {}
         slots = has.get("CPU", 0) / wanted.cpus
         if wanted.gpus:
             slots = min(slots, has.get("GPU", 0) / wanted.gpus)
-        fit += int(slots)
-    limits = [n for n in (limit, wanted.slots or 0) if n]
-    return min([fit, *limits])
+        if node["Alive"]:
+            found[node["NodeID"]] = int(slots)
+    return found
+
+
+def allowed(spec: JobSpec) -> dict[str, Allowed]:
+    """Returns, by search, how long a packet may take before its worker is given up.
+
+    Learners end by themselves when their time is over; whoever still hasn't reported after
+    a grace hangs. Conditions have their own time: a packet's once for every spoilt training
+    set, and for every member once for its model and once for what that bears.
+    """
+    limit = spec.resources.packet_timeout_seconds
+    grace = STALL_GRACE_SECONDS + STALL_GRACE_SHARE * limit
+    bearing = bearings(spec)
+    found = {}
+    for search in spec.all_searches():
+        conditions = len(bearing[search.key].measured) if search.key in bearing else 0
+        member = 2 * limit if search.key in bearing else 0.0
+        found[search.key] = Allowed(limit * (1 + conditions) + grace, member)
+    return found
 
 
 def node_alive(node: str) -> bool:
@@ -157,18 +129,18 @@ def run_slots(
     data: Data,
     broker: Broker,
     searcher: SlotSearcher,
-    halt: Halt,
+    over: threading.Event,
     learners: Mapping[str, Learner] | None = None,
 ) -> None:
-    """Runs Ray Tune until the broker is closed or the flag is raised.
+    """Runs Ray Tune until the flag is raised.
 
     Args:
         spec: The job's spec.
         job: Its resource name.
         data: Its data; put into the object store once.
-        broker: Where slots get their packets.
+        broker: Where slots get their packets; told of those that end with an error.
         searcher: Supplies the slots.
-        halt: Ends the run early.
+        over: The flag.
         learners: By search, those that start from a kept model; put there once, too.
     """
     os.environ.update(_TUNE_ENVIRONMENT)
@@ -197,7 +169,7 @@ def run_slots(
             slot=slot,
             learners=learners or {},
         ),
-        {"cpu": wanted.cpus, "gpu": wanted.gpus},
+        resources(wanted.cpus, wanted.gpus),
     )
     with tempfile.TemporaryDirectory(prefix="tuner-tune-") as folder:
         tune.Tuner(
@@ -207,7 +179,8 @@ def run_slots(
                 name=label,
                 storage_path=folder,
                 verbose=0,
-                stop=_StopWhen(halt),
+                stop=_StopWhen(over),
+                callbacks=[_Obituaries(broker)],
                 checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 failure_config=tune.FailureConfig(max_failures=0),
             ),

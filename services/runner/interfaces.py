@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from services.runner.ahead import SurplusPackets
+from services.runner.orders import Course
 from tuner.record import Measurement, PacketAttempt, PlanStep
 from tuner.trials.work import Report, Task
 
@@ -25,12 +26,31 @@ class Packets(SurplusPackets, Protocol):
         """Returns the reports since the last call."""
         ...
 
-    def load(self) -> tuple[int, int]:
-        """Returns how many slots are busy, and how many packets wait."""
+    def hold(self, held: bool) -> None:
+        """Hands out nothing until it is told otherwise; what slots have, they finish."""
+        ...
+
+    def in_flight(self) -> list[str]:
+        """Returns the ids of the packets that slots have and haven't reported."""
         ...
 
     def close(self) -> None:
         """Hands out no more packets; slots that ask for more end."""
+        ...
+
+
+class Guidance(Protocol):
+    """How the job is to go on, as the planner sees it."""
+
+    reason: str
+
+    @property
+    def course(self) -> Course:
+        """What becomes of the job."""
+        ...
+
+    def settle(self) -> bool:
+        """Makes a pause final where it still is one; tells whether it was."""
         ...
 
 

@@ -8,18 +8,19 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
 import grpc
 
+from services.runner.assignment import Assignment
+from services.runner.orders import Order
 from tuner.channel import Channels, split_addresses
 from tuner.errors import Status, TunerError
 from tuner.jobs import DatasetFacts
 from tuner.record import Measurement, PacketAttempt, PlanStep
-from tuner.spec import JobSpec
 from tuner.tls import Tls
+from tuner.trials.work import Load
 from tuner.v1 import runner_service_pb2 as pb
 from tuner.v1.runner_service_pb2_grpc import RunnerServiceStub
 from tuner.wire import errors, record
@@ -38,28 +39,6 @@ SLOWEST_BYTES_A_SECOND = 1 << 20
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 3.0
 
 _Answer = TypeVar("_Answer")
-
-
-@dataclass
-class Assignment:
-    """What the runner is to do, and what was done before it."""
-
-    spec: JobSpec
-    data_roots: tuple[str, ...]
-    slots: int
-    elapsed_seconds: float
-    billed_device_seconds: float
-    steps: list[PlanStep]
-    measurements: list[Measurement]
-    surplus: list[Measurement]
-
-
-@dataclass(frozen=True)
-class Order:
-    """The coordinator's answer to a heartbeat."""
-
-    directive: pb.Directive.ValueType
-    slots: int
 
 
 class CoordinatorLink:
@@ -119,6 +98,7 @@ class CoordinatorLink:
             steps=[],
             measurements=[],
             surplus=[],
+            open_searches=frozenset(first.open_searches),
         )
         for part in _chained(first, stream):
             assignment.steps += [record.step_from_wire(s) for s in part.plan_steps]
@@ -159,15 +139,18 @@ class CoordinatorLink:
             )
         )
 
-    def heartbeat(self, slots_busy: int, packets_waiting: int) -> Order:
-        """Renews the lease. Raises TunerError as `commit` does."""
+    def heartbeat(self, load: Load) -> Order:
+        """Renews the lease, and says what the slots do. Raises TunerError as `commit` does."""
         request = pb.HeartbeatRequest(
-            attempt=self._attempt, slots_busy=slots_busy, packets_waiting=packets_waiting
+            attempt=self._attempt,
+            slots_busy=load.busy,
+            packets_waiting=load.waiting,
+            held=[pb.SlotsOnNode(node=node, slots=n) for node, n in load.held.items()],
         )
         answer = self._call(
             lambda: self._stub.Heartbeat(request, timeout=CALL_SECONDS, metadata=self._metadata)
         )
-        return Order(answer.directive, answer.slots)
+        return Order(answer.directive, answer.slots, tuple(answer.avoid_nodes), answer.reason)
 
     def finish(
         self, outcome: pb.AttemptOutcome.ValueType, message: str = "", field: str = ""

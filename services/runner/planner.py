@@ -4,36 +4,27 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from services.runner.ahead import Surplus
 from services.runner.bearings import bearings
-from services.runner.interfaces import Ledger, Packets
-from services.runner.losses import Losses, crashed
+from services.runner.interfaces import Guidance, Ledger, Packets
+from services.runner.losses import Losses, given_up
 from services.runner.narration import Narrator
-from tuner.record import (
-    Conclusion,
-    Measurement,
-    PacketAttempt,
-    PacketOutcome,
-    PlanStep,
-)
+from services.runner.orders import Course
+from services.runner.stopping import stopped
+from services.runner.tries import OVER, UNWANTED, attempt_of, ended
+from tuner.record import Conclusion, Measurement, Outcome, PacketOutcome, PlanStep
 from tuner.search import Climb, SearchRecord
 from tuner.spec import JobSpec
-from tuner.trials.work import Report, Task, device_share
+from tuner.trials.work import Report, Task
 
 COLLECT_SECONDS = 0.5
 """Longest wait for reports before directives and budgets are looked at again."""
 
 GRACE_SECONDS = 3.0
 """How long packets in flight are waited for once the job's time is over."""
-
-OVER = "the job's time was over before it was done"
-"""Why a packet in flight was ended."""
-
-UNWANTED = "the job ended before any step asked for it"
-"""Why a packet that ran ahead was ended."""
 
 
 class Planner:
@@ -44,52 +35,51 @@ class Planner:
         job: str,
         attempt: int,
         spec: JobSpec,
-        steps: Sequence[PlanStep],
-        measurements: Sequence[Measurement],
+        records: Mapping[str, SearchRecord],
         packets: Packets,
         ledger: Ledger,
         narrator: Narrator,
         elapsed_seconds: float,
         billed_device_seconds: float,
-        refusals: dict[str, str],
+        refusals: Mapping[str, str],
         surplus: Sequence[Measurement] = (),
+        on_lost: Callable[[str, str], None] = lambda node, packet: None,
     ) -> None:
-        """Rebuilds the searches from what was recorded.
+        """Takes the searches as they were recorded.
 
         Args:
             job: The job's resource name.
             attempt: The runner's attempt.
             spec: The job's spec.
-            steps: Every committed step, in order.
-            measurements: Every final measurement.
+            records: By search, every committed step and every final measurement.
             packets: The broker.
             ledger: The coordinator.
             narrator: Tells the climb.
-            elapsed_seconds: Since the job first ran.
+            elapsed_seconds: How long the job's attempts have run.
             billed_device_seconds: Spent so far.
             refusals: By search, why its learner can't learn from the data.
             surplus: What ran ahead and no step has claimed.
+            on_lost: Called with a node and a packet that it has lost.
         """
-        self._job = job
         self._attempt = attempt
         self._spec = spec
+        self._job = job
+        self._records = records
         self._packets = packets
         self._ledger = ledger
         self._narrator = narrator
         self._refusals = refusals
+        self._on_lost = on_lost
         self._start = time.monotonic() - elapsed_seconds
         self._billed = billed_device_seconds
         self._broken_off = False
-        self._losses = Losses(bearings(spec))
-        self._policies = {s.key: Climb(spec, s.key) for s in spec.all_searches()}
-        self._records = {key: SearchRecord(job, key) for key in self._policies}
-        self._owed: dict[str, set[str]] = {key: set() for key in self._policies}
-        self._offered: dict[str, set[str]] = {key: set() for key in self._policies}
+        self._paused = False
+        self._holding = False
+        self._losses = Losses(bearings(spec), whole_devices=spec.resources.gpus >= 1)
+        self._policies = {key: Climb(spec, key) for key in records}
+        self._owed: dict[str, set[str]] = {key: set() for key in records}
+        self._offered: dict[str, set[str]] = {key: set() for key in records}
         self._surplus = Surplus(job, attempt, spec, self._policies, packets, surplus)
-        for step in steps:
-            self._records[step.search].steps.append(step)
-        for m in measurements:
-            self._records[m.search].measurements[m.id] = m
 
     @property
     def done(self) -> bool:
@@ -106,20 +96,38 @@ class Planner:
         """Whether packets in flight were given up, for the job's time was over."""
         return self._broken_off
 
-    def run(self, stop: threading.Event, node_alive: Callable[[str], bool]) -> None:
-        """Goes on until every search has concluded or it is told to stop.
+    @property
+    def paused(self) -> bool:
+        """Whether what was in flight is recorded, and the plan is left as it is."""
+        return self._paused
+
+    def run(
+        self,
+        stop: threading.Event,
+        node_alive: Callable[[str], bool],
+        orders: Guidance | None = None,
+    ) -> None:
+        """Goes on until every search has concluded, it has paused or it is told to stop.
 
         Args:
             stop: Ends it between steps; what was recorded stays.
             node_alive: Tells whether a node is still part of the cluster.
+            orders: How the job is to go on; on where omitted.
 
         Raises:
             TunerError: The coordinator refused a step or a batch.
         """
+        self._hold(orders is not None and orders.course is not Course.ON)
         for key, record in self._records.items():
             self._ledger.add(self._claim(key, record), [])
             self._offer(key, record)
         while not stop.is_set():
+            course = orders.course if orders is not None else Course.ON
+            self._hold(course is not Course.ON)
+            if orders is not None and course is not Course.ON:
+                if not self._in_flight(course, node_alive) and self._rest(orders):
+                    return
+                continue
             if any(self._owed.values()) and self._overdue():
                 self._break_off(stop, node_alive)
                 return
@@ -132,6 +140,43 @@ class Planner:
                 self._surplus.offer(self._records, self._billed)
                 for report in self._packets.collect(COLLECT_SECONDS):
                     self._take_in(report, node_alive)
+
+    def _hold(self, held: bool) -> None:
+        """Has nothing more begun, or things go on again."""
+        if held is not self._holding:
+            self._holding = held
+            self._packets.hold(held)
+
+    def _in_flight(self, course: Course, node_alive: Callable[[str], bool]) -> bool:
+        """Records what has come; tells whether anything runs that is to be waited for.
+
+        Nobody will ask for surplus any more where the job is to stop.
+        """
+        running = [
+            packet
+            for packet in self._packets.in_flight()
+            if course is Course.PAUSE or not self._surplus.owns(packet)
+        ]
+        for report in self._packets.collect(COLLECT_SECONDS if running else 0.0):
+            self._take_in(report, node_alive)
+        return bool(running)
+
+    def _rest(self, orders: Guidance) -> bool:
+        """Leaves the plan, or concludes it, once nothing is in flight; tells whether it has."""
+        if orders.course is Course.STOP:
+            self._conclude(Conclusion.STOPPED, stopped(orders.reason))
+        else:
+            self._ledger.flush()
+            self._paused = orders.settle()
+        return self.done or self._paused
+
+    def _conclude(self, conclusion: Conclusion, reason: str) -> None:
+        """Ends every search that is open, for a reason from outside."""
+        for key, record in self._records.items():
+            if not record.concluded:
+                refused = self._refusals.get(key)
+                how = (conclusion, reason) if refused is None else (Conclusion.FAILED, refused)
+                self._take_step(key, record, self._policies[key].conclude(record, *how))
 
     def drain(self, node_alive: Callable[[str], bool]) -> None:
         """Takes in the reports that have come, without deciding anything more."""
@@ -162,7 +207,7 @@ class Planner:
         self._packets.close()
         end = time.monotonic() + GRACE_SECONDS
         while not stop.is_set() and (left := end - time.monotonic()) > 0:
-            busy, _ = self._packets.load()
+            busy = self._packets.in_flight()
             for report in self._packets.collect(min(left, COLLECT_SECONDS) if busy else 0.0):
                 self._take_in(report, node_alive)
             if not busy:
@@ -170,11 +215,7 @@ class Planner:
         if stop.is_set():
             return
         self._broken_off = any(self._owed.values())
-        reason = self._out_of_budget()
-        for key, record in self._records.items():
-            if not record.concluded:
-                step = self._policies[key].conclude(record, Conclusion.BUDGET, reason)
-                self._take_step(key, record, step)
+        self._conclude(Conclusion.BUDGET, self._out_of_budget())
 
     def _take_step(self, key: str, record: SearchRecord, step: PlanStep) -> None:
         """Commits a step and offers its packets."""
@@ -233,38 +274,39 @@ class Planner:
         record = self._records[task.search]
         measurements = report.measurements
         if report.outcome is PacketOutcome.LOST and record.concluded:
-            report = self._ended(report, OVER)
+            report = ended(report, self._spec.resources, OVER)
         elif report.outcome is PacketOutcome.LOST:
-            measurements = self._judge_loss(report, node_alive)
+            report, measurements = self._judge_loss(report, node_alive)
+        elif again := self._losses.lacking(report):
+            report, measurements = self._judge_lack(report, again)
         self._billed += report.billed_device_seconds
         for m in measurements:
             record.measurements.setdefault(m.id, m)
             self._owed[task.search].discard(m.id)
         self._keep(report, measurements)
-        self._ledger.add(measurements, [self._attempt_of(report)])
+        self._ledger.add(measurements, [attempt_of(report, self._attempt)])
         self._narrator.report(report, measurements)
 
     def _take_in_surplus(self, report: Report) -> None:
         """Records what ran ahead: as measurements if it has been claimed meanwhile."""
         key = report.task.search
         record = self._records[key]
+        if lacking := self._losses.lacking(report):
+            # Should a step claim it, it is the plan's to try it alone.
+            report, _ = self._judge_lack(report, lacking, retry=False)
         self._surplus.take_in(report, record)
         if report.outcome is PacketOutcome.LOST and self.done:
-            report = self._ended(report, UNWANTED)
+            report = ended(report, self._spec.resources, UNWANTED)
+        elif report.outcome is PacketOutcome.LOST:
+            self._on_lost(report.node, report.task.packet.id)
         self._billed += report.billed_device_seconds
         claimed = self._claim(key, record)
         kept = self._surplus.kept(report.measurements)
         self._keep(report, [*claimed, *kept])
-        self._ledger.add(claimed, [self._attempt_of(report)], kept)
+        self._ledger.add(claimed, [attempt_of(report, self._attempt)], kept)
         self._narrator.report(report, report.measurements)
         # A step may have waited for what it didn't bring.
         self._offer(key, record)
-
-    def _ended(self, report: Report, why: str) -> Report:
-        """Bills what was ended by us, for nobody waits for it: it had its slot until then."""
-        held = (report.end_time - report.start_time).total_seconds()
-        share = device_share(self._spec.resources.cpus, self._spec.resources.gpus)
-        return replace(report, billed_device_seconds=held * share, error=why)
 
     def _keep(self, report: Report, rows: Sequence[Measurement]) -> None:
         """Hands on the predictions of the rows that are recorded, and of no others."""
@@ -272,25 +314,27 @@ class Planner:
         if ids:
             self._ledger.keep({i: report.predictions[i] for i in ids})
 
-    def _attempt_of(self, report: Report) -> PacketAttempt:
-        return PacketAttempt(
-            packet=report.task.packet.id,
-            number=report.task.attempt,
-            runner_attempt=self._attempt,
-            node=report.node,
-            device_type=report.device_type,
-            start_time=report.start_time,
-            end_time=report.end_time,
-            billed_device_seconds=report.billed_device_seconds,
-            outcome=report.outcome,
-            error=report.error,
-        )
-
     def _judge_loss(
         self, report: Report, node_alive: Callable[[str], bool]
-    ) -> tuple[Measurement, ...]:
+    ) -> tuple[Report, tuple[Measurement, ...]]:
         """Offers a lost packet again, unless it has killed too many workers by itself."""
-        if (task := self._losses.again(report, node_alive)) is not None:
+        self._on_lost(report.node, report.task.packet.id)
+        if not node_alive(report.node):
+            report = replace(report, error=f"its node was lost: {report.error}")
+        again = self._losses.again(report, node_alive)
+        for task in reversed(again):
             self._packets.retry(task)
-            return ()
-        return crashed(self._records[report.task.search], report)
+        if again:
+            return report, ()
+        return report, given_up(self._records[report.task.search], report)
+
+    def _judge_lack(
+        self, report: Report, again: Sequence[Task], retry: bool = True
+    ) -> tuple[Report, tuple[Measurement, ...]]:
+        """Has those that lacked memory beside others tried alone; returns what is final."""
+        for task in reversed(again) if retry else ():
+            self._packets.retry(task)
+        out = Outcome.OUT_OF_MEMORY
+        final = tuple(row for row in report.measurements if row.outcome is not out)
+        why = f"{len(again)} lacked memory while others used it, and are tried again alone"
+        return replace(report, measurements=final, error=why), final

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from typing import Protocol
 
-from services.runner.link import CoordinatorLink, is_stale
+from services.runner.link import is_stale
+from services.runner.orders import Order, Orders
 from tuner.errors import TunerError
+from tuner.trials.work import Load
 from tuner.v1 import runner_service_pb2 as pb
 
 
@@ -55,28 +59,44 @@ class Halt:
                 self.event.set()
 
 
+class Heart(Protocol):
+    """The coordinator as it is seen here."""
+
+    heartbeat_seconds: float
+
+    def heartbeat(self, load: Load) -> Order:
+        """Renews the lease; the answer says how to go on."""
+        ...
+
+
 class Pulse:
-    """A thread that renews the lease and obeys the answer."""
+    """A thread that renews the lease and hands on the answer."""
 
     def __init__(
         self,
-        link: CoordinatorLink,
+        link: Heart,
         halt: Halt,
-        load: Callable[[], tuple[int, int]],
-        on_share: Callable[[int], None],
+        load: Callable[[], Load],
+        orders: Orders,
+        say: Callable[[str], None],
+        patience_seconds: float,
     ) -> None:
         """Starts the thread.
 
         Args:
             link: The coordinator.
-            halt: Raised on a directive to end, or when this attempt is stale.
-            load: Returns slots busy and packets waiting.
-            on_share: Called with a new share of slots.
+            halt: Raised when the job is cancelled, or when this attempt is stale.
+            load: Returns what the slots do.
+            orders: Told how to go on.
+            say: Told of what goes wrong.
+            patience_seconds: How long nothing but errors is put up with.
         """
         self._link = link
         self._halt = halt
         self._load = load
-        self._on_share = on_share
+        self._orders = orders
+        self._say = say
+        self._patience = patience_seconds
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
         self._thread.start()
@@ -87,15 +107,25 @@ class Pulse:
         self._thread.join(timeout=5.0)
 
     def _run(self) -> None:
-        while True:
-            try:
-                order = self._link.heartbeat(*self._load())
-            except TunerError as error:
-                self._halt.fail(error)
-                return
-            if order.directive in (pb.DIRECTIVE_CANCEL, pb.DIRECTIVE_STOP, pb.DIRECTIVE_PAUSE):
-                self._halt.cancel("the job was cancelled")
-            elif order.directive == pb.DIRECTIVE_SHARE:
-                self._on_share(order.slots)
-            if self._closed.wait(self._link.heartbeat_seconds):
-                return
+        try:
+            heard = time.monotonic()
+            while not self._halt.event.is_set():
+                try:
+                    self._beat()
+                    heard = time.monotonic()
+                except TunerError as error:
+                    if is_stale(error) or time.monotonic() - heard > self._patience:
+                        self._halt.fail(error)
+                        return
+                    self._say(f"a heartbeat failed: {error}")
+                if self._closed.wait(self._link.heartbeat_seconds):
+                    return
+        finally:
+            self._orders.release()
+
+    def _beat(self) -> None:
+        order = self._link.heartbeat(self._load())
+        if order.directive == pb.DIRECTIVE_CANCEL:
+            self._halt.cancel(order.reason or "the job was cancelled")
+        else:
+            self._orders.take(order)

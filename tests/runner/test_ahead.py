@@ -105,6 +105,12 @@ class Slots:
     def retry(self, task: Task) -> None:
         self.waiting.insert(0, task)
 
+    def hold(self, held: bool) -> None:
+        raise AssertionError("nobody pauses")
+
+    def in_flight(self) -> list[str]:
+        return [task.packet.id for task in self.running]
+
     def collect(self, patience: float) -> list[Report]:
         if self.chance.random() < self.death:
             raise Ended

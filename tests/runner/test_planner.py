@@ -12,9 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.runner import planner as planning
+from services.runner.assignment import Assignment
 from services.runner.losses import MAX_LOSSES
 from services.runner.narration import Narrator
-from services.runner.planner import OVER, Planner
+from services.runner.orders import Course
+from services.runner.planner import Planner
+from services.runner.tries import OVER
 from tests.search.bench import JOB, Table, climb
 from tuner.record import (
     Conclusion,
@@ -69,7 +72,10 @@ class Workers:
         self.loss = loss
         self.death = death
         self.waiting: list[Task] = []
+        self.running: list[Task] = []
         self.poison: set[str] = set()
+        self.held = False
+        self.begun = 0
 
     def offer(self, tasks: list[Task]) -> None:
         committed = {p.id for s in self.coordinator.steps for p in s.packets}
@@ -82,16 +88,26 @@ class Workers:
     def collect(self, patience: float) -> list[Report]:
         if self.chance.random() < self.death:
             raise Ended
-        if not self.waiting:
+        while not self.held and self.waiting and len(self.running) < SLOTS:
+            self.begun += 1
+            self.running.append(self.waiting.pop(self.chance.randrange(len(self.waiting))))
+        if not self.running:
             return []
-        task = self.waiting.pop(self.chance.randrange(len(self.waiting)))
+        task = self.running.pop(self.chance.randrange(len(self.running)))
         lost = task.packet.id in self.poison or self.chance.random() < self.loss
         record = SearchRecord(task.job, task.search)
         rows = () if lost else tuple(self.table.answer(record, task.packet))
         outcome = PacketOutcome.LOST if lost else PacketOutcome.COMPLETED
         return [Report(task, rows, "node", "cpu", NOW, NOW, 1.0, outcome, "killed" if lost else "")]
 
+    def hold(self, held: bool) -> None:
+        self.held = held
 
+    def in_flight(self) -> list[str]:
+        return [task.packet.id for task in self.running]
+
+
+SLOTS = 3
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -113,12 +129,16 @@ def job(**more) -> JobSpec:
 
 def planner(spec: JobSpec, coordinator: Coordinator, workers: Workers, **more) -> Planner:
     arguments = {"elapsed_seconds": 0.0, "billed_device_seconds": 0.0, "refusals": {}, **more}
+    rows, ended = list(coordinator.measurements.values()), set()
+    for step in coordinator.steps:
+        (ended.add if step.conclusion else ended.discard)(step.search)
+    open_ = arguments.pop("open_searches", {s.key for s in spec.all_searches()} - ended)
+    told = Assignment(spec, (), 0, 0.0, 0.0, list(coordinator.steps), rows, [], frozenset(open_))
     return Planner(
         job=JOB,
         attempt=1,
         spec=spec,
-        steps=list(coordinator.steps),
-        measurements=list(coordinator.measurements.values()),
+        records=told.records(JOB),
         packets=workers,
         ledger=coordinator,
         narrator=Narrator({}, io.StringIO()),
@@ -126,8 +146,12 @@ def planner(spec: JobSpec, coordinator: Coordinator, workers: Workers, **more) -
     )
 
 
-def run(spec: JobSpec, coordinator: Coordinator, workers: Workers, alive=False, **more) -> None:
-    planner(spec, coordinator, workers, **more).run(threading.Event(), lambda _: alive)
+def run(
+    spec: JobSpec, coordinator: Coordinator, workers: Workers, alive=False, orders=None, **more
+) -> Planner:
+    plan = planner(spec, coordinator, workers, **more)
+    plan.run(threading.Event(), lambda _: alive, orders)
+    return plan
 
 
 def truth(level: int) -> float:
@@ -242,8 +266,8 @@ class Hanging(Workers):
         self.now += 0.0 if reports else patience
         return reports
 
-    def load(self) -> tuple[int, int]:
-        return len(self.waiting), 0
+    def in_flight(self) -> list[str]:
+        return [task.packet.id for task in (*self.waiting, *self.running)]
 
     def close(self) -> None:
         self.closed = True
@@ -284,7 +308,7 @@ def test_when_the_time_is_over_all_searches_end_with_what_is_known_whatever_is_i
     workers.collect = lambda _: lost
     workers.retry = None
     late.drain(lambda _: True)
-    tries = {a.packet: a for a in coordinator.attempts if a.outcome is PacketOutcome.LOST}
+    tries = {a.packet: a for a in coordinator.attempts if a.outcome is PacketOutcome.ENDED}
     assert tries.keys() == stuck
     assert {(a.billed_device_seconds, a.error) for a in tries.values()} == {(7.0, OVER)}
 
@@ -372,3 +396,157 @@ def test_a_refused_step_ends_the_run():
     coordinator.commit = refuse
     with pytest.raises(Ended):
         run(spec, coordinator, Workers(Table(spec, truth, 0.003), coordinator, seed=1))
+
+
+class Told:
+    """Orders that change at given looks: course by how many packets were begun."""
+
+    def __init__(self, workers: Workers, courses: dict[int, Course], reason="stopped by ada"):
+        self.workers, self.courses, self.reason = workers, courses, reason
+        self.settled = False
+
+    @property
+    def course(self) -> Course:
+        begun = max(n for n in self.courses if n <= self.workers.begun)
+        return self.courses[begun]
+
+    def settle(self) -> bool:
+        self.settled = self.course is Course.PAUSE
+        return self.settled
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**32), pause=st.integers(0, 20), loss=st.sampled_from([0.0, 0.3]))
+def test_a_pause_records_what_is_in_flight_and_the_next_attempt_goes_on(seed, pause, loss):
+    spec = job()
+    table = Table(spec, truth, sd=0.003)
+    coordinator = Coordinator()
+    workers = Workers(table, coordinator, seed, loss)
+    orders = Told(workers, {0: Course.ON, pause: Course.PAUSE})
+    plan = run(spec, coordinator, workers, orders=orders)
+    assert not coordinator.pending
+    if not plan.done:
+        assert plan.paused
+        assert orders.settled
+        assert not workers.running
+        assert workers.begun <= pause + SLOTS
+        assert not [s for s in coordinator.steps if s.conclusion and s.conclusion != "ANSWERED"]
+    again = run(spec, coordinator, Workers(table, coordinator, seed))
+    coordinator.flush()
+    assert again.done
+    for key in ("simulated/depth", "simulated/trees"):
+        undisturbed = climb(table, key, workers=1)
+        assert [s for s in coordinator.steps if s.search == key] == undisturbed.steps
+        rows = [m for m in coordinator.measurements.values() if m.search == key]
+        assert record_digest(rows) == record_digest(undisturbed.measurements.values())
+
+
+def test_a_pause_that_is_taken_back_before_all_has_come_is_none():
+    spec = job()
+    coordinator = Coordinator()
+    workers = Workers(Table(spec, truth, 0.003), coordinator, seed=1)
+    orders = Told(workers, {0: Course.ON, 5: Course.PAUSE})
+    collect, paused = workers.collect, []
+
+    def collect_and_resume(patience: float) -> list[Report]:
+        paused.append(workers.held)
+        if workers.held:
+            orders.courses = {0: Course.ON}
+        return collect(patience)
+
+    workers.collect = collect_and_resume
+    plan = run(spec, coordinator, workers, orders=orders)
+    assert any(paused)
+    assert plan.done
+    assert not plan.paused
+
+
+@pytest.mark.parametrize("after", [0, 4])
+def test_a_stop_waits_for_what_is_in_flight_and_concludes_on_what_is_known(after):
+    spec = job()
+    coordinator = Coordinator()
+    workers = Workers(Table(spec, truth, 0.003), coordinator, seed=1)
+    plan = run(spec, coordinator, workers, orders=Told(workers, {0: Course.ON, after: Course.STOP}))
+    coordinator.flush()
+    assert plan.done
+    assert not plan.paused
+    assert not workers.running
+    assert workers.begun == len({m.packet for m in coordinator.measurements.values()})
+    ends = {s.search: (s.conclusion, s.decision) for s in coordinator.steps if s.conclusion}
+    said = "stopped by ada: the search ends with what is known"
+    assert set(ends.values()) == {(Conclusion.STOPPED, said)}
+    assert len(ends) == 2
+
+
+def test_a_stop_overrules_a_pause():
+    spec = job()
+    coordinator = Coordinator()
+    workers = Workers(Table(spec, truth, 0.003), coordinator, seed=1)
+    courses = {0: Course.ON, 3: Course.PAUSE}
+    orders = Told(workers, courses)
+    orders.settle = lambda: courses.update({3: Course.STOP}) or False
+    plan = run(spec, coordinator, workers, orders=orders)
+    assert plan.done
+    assert {s.conclusion for s in coordinator.steps if s.conclusion} == {Conclusion.STOPPED}
+
+
+def test_an_extended_job_goes_on_with_what_its_stop_left_over():
+    spec = job()
+    table = Table(spec, truth, 0.003)
+    coordinator = Coordinator()
+    workers = Workers(table, coordinator, seed=1)
+    run(spec, coordinator, workers, orders=Told(workers, {0: Course.ON, 4: Course.STOP}))
+    coordinator.flush()
+    steps = list(coordinator.steps)
+    more = job(measuring={"max_replicates": 30})
+    open_ = {"simulated/depth", "simulated/trees"}
+    plan = run(more, coordinator, Workers(table, coordinator, seed=2), open_searches=open_)
+    coordinator.flush()
+    assert plan.done
+    assert coordinator.steps[: len(steps)] == steps
+    promised = {p.id for s in coordinator.steps for p in s.packets}
+    assert {m.packet for m in coordinator.measurements.values()} == promised
+    for key in open_:
+        ends = [s.conclusion for s in coordinator.steps if s.search == key and s.conclusion]
+        assert ends == [Conclusion.STOPPED, Conclusion.ANSWERED]
+
+
+class Forgetful(Workers):
+    """Slots whose memory is too little for some levels while others use it."""
+
+    def __init__(self, table: Table, coordinator: Coordinator, large: int):
+        super().__init__(table, coordinator, seed=1)
+        self.large = large
+        self.alone: list[Task] = []
+
+    def collect(self, patience: float) -> list[Report]:
+        return [self.lacking(report) for report in super().collect(patience)]
+
+    def lacking(self, report: Report) -> Report:
+        if report.task.alone:
+            self.alone.append(report.task)
+            return report
+        out = Outcome.OUT_OF_MEMORY
+        rows = tuple(
+            replace(m, outcome=out, scores={}) if m.level >= self.large else m
+            for m in report.measurements
+        )
+        return replace(report, measurements=rows, beside=True)
+
+
+def test_what_lacks_memory_beside_others_is_tried_alone_before_it_is_final():
+    spec = job()
+    table = Table(spec, truth, 0.003)
+    coordinator = Coordinator()
+    workers = Forgetful(table, coordinator, large=4)
+    run(spec, coordinator, workers)
+    coordinator.flush()
+    assert workers.alone
+    assert all(len(list(task.packet.members())) == 1 for task in workers.alone)
+    tries = [(a.packet, a.number) for a in coordinator.attempts]
+    assert len(tries) == len(set(tries))
+    assert "memory" in next(a.error for a in coordinator.attempts if a.error)
+    for key in ("simulated/depth", "simulated/trees"):
+        rows = [m for m in coordinator.measurements.values() if m.search == key]
+        undisturbed = climb(table, key, workers=1)
+        assert record_digest(rows) == record_digest(undisturbed.measurements.values())

@@ -9,31 +9,48 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import deque
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from tuner.record import PacketOutcome
-from tuner.trials.work import Report, Task
-
-BUNDLE_SECONDS = 0.1
-"""Packets that are expected to take less together are handed out together."""
-
-BUNDLE_PACKETS = 32
-"""Most packets handed out together."""
-
-_MEMORY = 0.7
-"""How much of the expected time of a search's packets outlives a report."""
+from tuner.trials.staff import Staff
+from tuner.trials.waiting import Waiting
+from tuner.trials.work import Allowed, Load, Loss, Report, Task
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Taken:
     """What a worker has been handed and hasn't reported."""
 
     tasks: dict[str, Task]
     node: str
     time: datetime
+    # By the broker's clock.
+    since: float
+    # Whether another worker was busy on the node meanwhile.
+    beside: bool
+
+    def lost(self, error: str, loss: Loss) -> list[Report]:
+        """Returns how the tries end where the worker is gone."""
+        return [
+            Report(
+                task=task,
+                measurements=(),
+                node=self.node,
+                device_type="",
+                start_time=self.time,
+                end_time=datetime.now(UTC),
+                billed_device_seconds=0.0,
+                outcome=PacketOutcome.LOST,
+                error=error,
+                loss=loss,
+                beside=self.beside,
+            )
+            for task in self.tasks.values()
+        ]
 
 
 class PacketBroker:
@@ -43,42 +60,67 @@ class PacketBroker:
 
     Short packets are handed out several at a time, for a call costs more than
     they do. Which ones go together is no part of the record.
+
+    A worker that is to go is told so when it asks for more; what it had is handed in by then.
     """
 
-    def __init__(self) -> None:
-        """Makes an empty, open broker."""
-        self._waiting: deque[Task] = deque()
-        self._surplus: deque[Task] = deque()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Makes an empty, open broker.
+
+        Args:
+            clock: Returns seconds of a clock that only goes forward.
+        """
+        self._clock = clock
+        self._waiting = Waiting()
         self._taken: dict[str, _Taken] = {}
-        self._seconds: dict[str, float] = {}
         self._reports: list[Report] = []
-        self._workers: dict[str, Any] = {}
+        self._staff = Staff()
+        self._held = False
         self._closed = False
         self._work = asyncio.Condition()
         self._news = asyncio.Condition()
 
-    async def join(self, worker: str, actor: Any) -> None:
-        """Takes a worker's actor handle, for the runner to kill it by."""
-        self._workers[worker] = actor
+    async def join(self, worker: str, actor: Any, node: str) -> None:
+        """Takes a worker's actor handle, for the runner to kill it by, and where it is."""
+        self._staff.join(worker, actor, node)
+        await self._look()
+
+    async def steer(self, share: int, avoided: Sequence[str]) -> None:
+        """Sets how many workers may stay, and the nodes that they are to leave.
+
+        Those that are to go end with their packet.
+
+        Args:
+            share: How many may stay; 0 is as many as come.
+            avoided: The nodes' ids.
+        """
+        self._staff.share = share or math.inf
+        self._staff.avoided = frozenset(avoided)
+        await self._look()
+
+    async def hold(self, held: bool) -> None:
+        """Hands out nothing until it is told otherwise; what workers have, they finish."""
+        self._held = held
+        await self._look()
 
     async def offer(self, tasks: list[Task]) -> None:
         """Takes packets to hand out."""
-        async with self._work:
-            self._waiting.extend(tasks)
-            self._work.notify(len(tasks))
+        self._waiting.add(tasks)
+        await self._look()
 
     async def offer_surplus(self, tasks: list[Task]) -> None:
         """Takes packets that no step has asked for yet, to hand out where nothing else waits."""
-        async with self._work:
-            self._surplus.extend(tasks)
-            self._work.notify(len(tasks))
+        self._waiting.add_surplus(tasks)
+        await self._look()
+
+    async def retry(self, task: Task) -> None:
+        """Puts a lost packet at the front, as its next try."""
+        self._waiting.add_again(replace(task, attempt=task.attempt + 1))
+        await self._look()
 
     async def withdraw(self, search: str) -> list[str]:
         """Takes back a search's surplus that no worker has; returns its packets' ids."""
-        async with self._work:
-            gone = [task.packet.id for task in self._surplus if task.search == search]
-            self._surplus = deque(task for task in self._surplus if task.search != search)
-            return gone
+        return self._waiting.withdraw(search)
 
     async def take(
         self, worker: str, node: str, reports: list[Report], patience: float
@@ -92,7 +134,8 @@ class PacketBroker:
             patience: Seconds to wait for a packet.
 
         Returns:
-            The packets; none where none came in time or the broker is closed.
+            The packets; none where none came in time, the worker is to go or the broker is
+            closed.
         """
         if reports:
             await self.hand_in(worker, reports)
@@ -100,52 +143,66 @@ class PacketBroker:
             try:
                 async with asyncio.timeout(patience):
                     await self._work.wait_for(
-                        lambda: self._waiting or self._surplus or self._closed
+                        lambda: self._closed or self._goes(worker) or self._has_for(worker, node)
                     )
             except TimeoutError:
                 return []
-            if self._closed or not (self._waiting or self._surplus):
+            if self._closed:
                 return []
-            tasks = self._bundle() if self._waiting else [self._surplus.popleft()]
-            taken = _Taken({t.packet.id: t for t in tasks}, node, datetime.now(UTC))
-            self._taken[worker] = taken
-            return tasks
+            if self._goes(worker):
+                self._staff.leave(worker)
+                self._empty()
+                self._work.notify_all()
+                return []
+            others = self._others(worker)
+            for other in others:
+                other.beside = True
+            tasks = {t.packet.id: t for t in self._waiting.take(node, len(self._staff))}
+            began = datetime.now(UTC), self._clock()
+            self._taken[worker] = _Taken(tasks, node, *began, beside=bool(others))
+            return list(tasks.values())
 
-    def _bundle(self) -> list[Task]:
-        """Takes packets off the queue: one, or as many as are short and leave others their share.
+    def _goes(self, worker: str) -> bool:
+        """Tells whether a worker that has nothing to do is to go."""
+        return worker in self._staff.leaving(self._taken)
 
-        A packet that was lost before goes alone, so that no other is lost with it.
-        """
-        most = min(BUNDLE_PACKETS, len(self._waiting) // (2 * max(len(self._workers), 1)))
-        tasks = [self._waiting.popleft()]
-        seconds = self._expected(tasks[0])
-        while len(tasks) < most:
-            seconds += self._expected(self._waiting[0])
-            if seconds > BUNDLE_SECONDS:
-                break
-            tasks.append(self._waiting.popleft())
-        return tasks
+    def _has_for(self, worker: str, node: str) -> bool:
+        """Tells whether there is anything that a worker may be handed now."""
+        others = self._others(worker)
+        alone = any(task.alone for other in others for task in other.tasks.values())
+        return not self._held and self._waiting.has_for(node, bool(others), alone)
 
-    def _expected(self, task: Task) -> float:
-        """Returns the seconds that a packet is expected to take; endless where nothing is known."""
-        return self._seconds.get(task.search, math.inf) if task.attempt == 1 else math.inf
+    def _others(self, worker: str) -> list[_Taken]:
+        """Returns what others on a worker's node have."""
+        return [self._taken[n] for n in self._staff.beside(worker) if n in self._taken]
 
     async def hand_in(self, worker: str, reports: list[Report]) -> None:
         """Takes a worker's reports; one on a packet that was given up for lost is dropped."""
-        taken = self._taken.get(worker)
+        taken, alone = self._taken.get(worker), False
         if taken is None:
             return
         for report in reports:
-            if taken.tasks.pop(report.task.packet.id, None) is not None:
+            if (task := taken.tasks.pop(report.task.packet.id, None)) is not None:
+                alone = alone or task.alone
                 took = (report.end_time - report.start_time).total_seconds()
-                known = self._seconds.get(report.task.search, took)
-                # At once up, slowly down: a bundle that is too long keeps others waiting.
-                smooth = _MEMORY * known + (1 - _MEMORY) * took
-                self._seconds[report.task.search] = max(took, smooth)
-                self._reports.append(report)
+                self._waiting.took(report.task.search, took)
+                self._reports.append(replace(report, beside=taken.beside))
         if not taken.tasks:
             del self._taken[worker]
+        if alone or self._waiting.alone:
+            await self._look()
         await self._tell()
+
+    async def _look(self) -> None:
+        """Has everybody who waits for work look whether there is any now."""
+        self._empty()
+        async with self._work:
+            self._work.notify_all()
+
+    def _empty(self) -> None:
+        """Has nodes emptied for what is to be alone there."""
+        if self._waiting.alone:
+            self._waiting.empty(self._staff.nodes(self._taken))
 
     async def _tell(self) -> None:
         async with self._news:
@@ -162,59 +219,55 @@ class PacketBroker:
             reports, self._reports = self._reports, []
             return reports
 
-    async def lost(self, worker: str, error: str) -> None:
+    async def lost(self, worker: str, error: str, loss: Loss = Loss.DIED) -> None:
         """Notes that a worker is gone: its packets are reported LOST for the runner to judge."""
-        self._workers.pop(worker, None)
+        self._staff.leave(worker)
         taken = self._taken.pop(worker, None)
-        if taken is None:
-            return
-        for task in taken.tasks.values():
-            self._reports.append(
-                Report(
-                    task=task,
-                    measurements=(),
-                    node=taken.node,
-                    device_type="",
-                    start_time=taken.time,
-                    end_time=datetime.now(UTC),
-                    billed_device_seconds=0.0,
-                    outcome=PacketOutcome.LOST,
-                    error=error,
-                )
-            )
+        self._reports += taken.lost(error, loss) if taken else []
+        await self._look()
         await self._tell()
 
-    async def retry(self, task: Task) -> None:
-        """Puts a lost packet at the front, as its next try."""
-        async with self._work:
-            self._waiting.appendleft(replace(task, attempt=task.attempt + 1))
-            self._work.notify(1)
+    async def overdue(self, allowed: Mapping[str, Allowed]) -> list[str]:
+        """Returns the workers that have had their packets for longer than these may take.
+
+        Args:
+            allowed: By search, how long a packet may take.
+        """
+        now = self._clock()
+        return [
+            worker
+            for worker, taken in self._taken.items()
+            if now - taken.since
+            > sum(allowed[t.search].seconds(t.packet) for t in taken.tasks.values())
+        ]
 
     async def close(self) -> None:
         """Ends every wait; workers that ask from now on get nothing and end."""
-        async with self._work:
-            self._closed = True
-            self._waiting.clear()
-            self._surplus.clear()
-            self._work.notify_all()
+        self._closed = True
+        self._waiting.clear()
+        await self._look()
 
-    async def workers(self) -> list[Any]:
-        """Returns the actor handles of the workers that joined and weren't lost."""
-        return list(self._workers.values())
+    async def workers(self, names: Sequence[str] | None = None) -> list[Any]:
+        """Returns the actor handles of these workers, or of all that joined and haven't gone."""
+        return self._staff.actors(names)
 
     async def busy_workers(self) -> list[Any]:
         """Returns the actor handles of those that have a packet."""
-        return [actor for worker, actor in self._workers.items() if worker in self._taken]
+        return self._staff.actors(self._taken)
 
-    async def is_closed(self) -> bool:
-        """Tells whether it was closed."""
-        return self._closed
+    async def in_flight(self) -> list[str]:
+        """Returns the ids of the packets that workers have and haven't reported."""
+        return [packet for taken in self._taken.values() for packet in taken.tasks]
+
+    async def dismissed(self, worker: str) -> bool:
+        """Tells whether a worker is to end: it was told to go, or there is no more to come."""
+        return self._closed or worker not in self._staff
 
     async def idle(self) -> int:
         """Returns how many workers have nothing to do and nothing to come."""
-        coming = len(self._waiting) + len(self._surplus)
-        return max(0, len(self._workers) - len(self._taken) - coming)
+        coming = len(self._waiting) + self._waiting.surplus
+        return 0 if self._held else max(0, len(self._staff) - len(self._taken) - coming)
 
-    async def load(self) -> tuple[int, int]:
-        """Returns how many workers are busy, and how many packets wait."""
-        return len(self._taken), len(self._waiting)
+    async def load(self) -> Load:
+        """Returns what the workers do."""
+        return Load(len(self._taken), len(self._waiting), self._staff.held())

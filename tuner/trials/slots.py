@@ -14,6 +14,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.tune import PlacementGroupFactory
 from ray.tune.search import Searcher
 
 from tuner.datasets.base import Data
@@ -26,6 +27,9 @@ from tuner.trials.work import Report, SlotConfig, Task
 
 STEP_SECONDS = 2.0
 """A step of a slot lasts about this long: Ray Tune handles results at steps only."""
+
+
+_NODE_LABEL = "ray.io/node-id"
 
 
 class SlotWorker(tune.Trainable):
@@ -57,7 +61,7 @@ class SlotWorker(tune.Trainable):
         self._device = Accelerator.of_this_worker(slot.gpus)
         context = ray.get_runtime_context()
         self._node = context.get_node_id()
-        ray.get(broker.join.remote(self.trial_id, context.current_actor))
+        ray.get(broker.join.remote(self.trial_id, context.current_actor, self._node))
         self._packets = 0
 
     def step(self) -> dict[str, Any]:
@@ -68,7 +72,8 @@ class SlotWorker(tune.Trainable):
             tasks = ray.get(self._broker.take.remote(self.trial_id, self._node, reports, left))
             reports = [self._run(task) for task in tasks]
             if not reports:
-                return {"packets": self._packets, "done": ray.get(self._broker.is_closed.remote())}
+                done = ray.get(self._broker.dismissed.remote(self.trial_id))
+                return {"packets": self._packets, "done": done}
         # Handed in without taking more, so that none waits for the next step.
         ray.get(self._broker.hand_in.remote(self.trial_id, reports))
         return {"packets": self._packets, "done": False}
@@ -94,42 +99,54 @@ class SlotWorker(tune.Trainable):
         return f"tuner slot of {slot.label}" if slot else "tuner slot"
 
 
+def resources(cpus: float, gpus: float) -> Callable[[dict[str, Any]], PlacementGroupFactory]:
+    """Returns what Ray Tune is to reserve for a slot, by its configuration.
+
+    Ray knows a node by a label of its id, so a slot's reservation can leave some out.
+    """
+
+    def of(config: dict[str, Any]) -> PlacementGroupFactory:
+        avoided = config.get("avoided")
+        where = [{_NODE_LABEL: f"!in({','.join(avoided)})"}] if avoided else None
+        bundle = {"CPU": cpus, "GPU": gpus}
+        return PlacementGroupFactory([bundle], bundle_label_selector=where)
+
+    return of
+
+
 class SlotSearcher(Searcher):
     """Supplies Ray Tune with workers up to the job's share; it searches nothing itself.
 
     Attributes:
         share: How many slots the job may hold now.
+        avoided: Nodes on which none is to be begun, by their ids.
     """
 
-    def __init__(self, share: int, on_lost: Callable[[str], None]) -> None:
-        """Makes the supplier.
-
-        Args:
-            share: Slots to begin with.
-            on_lost: Called with a worker's trial id when its trial failed.
-        """
+    def __init__(self, share: int) -> None:
+        """Makes the supplier, with so many slots to begin with."""
         super().__init__(metric="packets", mode="max")
         self.share = share
-        self._on_lost = on_lost
+        self.avoided: tuple[str, ...] = ()
         self._live: set[str] = set()
         self._closed = False
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """Returns a worker's (empty) configuration, None while the share is used, or the end."""
+        """Returns a worker's configuration, None while the share is used, or the end.
+
+        It says no more than which nodes the worker is to keep off; see `resources`.
+        """
         if self._closed:
             return Searcher.FINISHED
         if len(self._live) >= self.share:
             return None
         self._live.add(trial_id)
-        return {"slot": trial_id}
+        return {"slot": trial_id, "avoided": list(self.avoided)}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Notes that a worker has ended."""
         self._live.discard(trial_id)
-        if error:
-            self._on_lost(trial_id)
 
     def close(self) -> None:
         """Supplies no more workers: Ray Tune ends when the last has ended."""

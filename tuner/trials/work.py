@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from tuner.catalog import SAMPLES, Condition, Value
 from tuner.record import Measurement, Member, Packet, PacketOutcome
@@ -24,6 +25,8 @@ class Task:
         attempt: Which try at the packet it is, from 1.
         bare: Why it is tried without the conditions that its search bears, which may have
             killed its workers; empty where it is tried with them.
+        alone: Whether no other worker of the job may be busy on its node meanwhile, for its
+            memory was too little when some were.
     """
 
     packet: Packet
@@ -33,6 +36,7 @@ class Task:
     axis: str
     attempt: int = 1
     bare: str = ""
+    alone: bool = False
 
     def full_setting(self, member: Member) -> dict[str, Value]:
         """Returns every hyperparameter of a member; a size of the training set is none."""
@@ -40,6 +44,49 @@ class Task:
         if self.axis not in ("", SAMPLES.name):
             setting[self.axis] = member.level
         return setting
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """How long a packet of a search may take before its worker is given up.
+
+    Attributes:
+        packet: Seconds of any packet.
+        member: Seconds more of each of its members.
+    """
+
+    packet: float
+    member: float = 0.0
+
+    def seconds(self, packet: Packet) -> float:
+        """Returns the seconds of this packet."""
+        return self.packet + self.member * len(list(packet.members()))
+
+
+class Loss(StrEnum):
+    """How a worker was lost, as far as is known. A node that is gone is found by its id."""
+
+    # It ended, or was ended, by itself.
+    DIED = "DIED"
+    # Its node had too little memory, and the cluster ended it.
+    MEMORY = "MEMORY"
+    # It reported nothing for longer than a packet may take.
+    STALLED = "STALLED"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a job's slots do.
+
+    Attributes:
+        busy: Workers that have a packet.
+        waiting: Packets that nobody has.
+        held: Workers, busy or not, by node.
+    """
+
+    busy: int = 0
+    waiting: int = 0
+    held: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -59,6 +106,8 @@ class Report:
         error: Why it was lost.
         predictions: By measurement id, what it predicted of the test, as
             `tuner.predictions` encodes it; of those that are to be kept.
+        loss: How the worker was lost, where it was.
+        beside: Whether another worker of the job was busy on its node meanwhile.
     """
 
     task: Task
@@ -71,6 +120,8 @@ class Report:
     outcome: PacketOutcome
     error: str = ""
     predictions: Mapping[str, bytes] = field(default_factory=dict)
+    loss: Loss | None = None
+    beside: bool = False
 
 
 @dataclass(frozen=True)
