@@ -45,7 +45,8 @@ def split_addresses(text: str, field: str = "address") -> tuple[str, ...]:
     addresses = tuple(part.strip() for part in text.split(","))
     for address in addresses:
         host, colon, port = address.rpartition(":")
-        if not (colon and host and port.isdigit()) or "/" in address:
+        bare = ":" in host and not (host.startswith("[") and host.endswith("]"))
+        if not (colon and host and port.isdigit()) or bare or set("/; ") & set(address):
             raise invalid(
                 field,
                 f"{address!r} is not of the form HOST:PORT; several are separated by commas",
