@@ -118,6 +118,10 @@ class Watcher:
         """Whether it has seen the job's end, or failed."""
         return not self._thread.is_alive()
 
+    def join(self, patience: float) -> None:
+        """Waits for its end, so many seconds at most."""
+        self._thread.join(patience)
+
     def _run(self) -> None:
         try:
             with self._connect() as client:

@@ -31,6 +31,7 @@ ONCE = {
     "StopJob": (*_BOUNDARIES, *_KILLS, Mode.DOUBLED),
     "CancelJob": (*_BOUNDARIES, *_KILLS, Mode.DOUBLED),
     "DeleteJob": (*_BOUNDARIES, *_KILLS),
+    "UploadBlob": (*_BOUNDARIES, *_KILLS),
 }
 """By method, what befalls it once each."""
 
@@ -44,8 +45,8 @@ OFTEN = {
 """By method, what befalls it again and again."""
 
 GAP = 5
-"""The most calls of a method that go well between two that don't, but for heartbeats."""
-_LONG_GAPS = {"Heartbeat": 8 * GAP}
+"""The most calls of a method that go well between two that don't, if not told otherwise."""
+_GAPS = {"Heartbeat": 8 * GAP, "UploadBlob": 0, "FetchBlob": 0}
 
 
 class Quiet:
@@ -81,11 +82,12 @@ class Script:
             once: See ONCE, which it is unless given.
             often: See OFTEN, which it is unless given.
         """
-        self._rng = np.random.default_rng([seed, 1])
         self._may_kill = may_kill
         self._lock = threading.Lock()
         once, often = ONCE if once is None else once, OFTEN if often is None else often
-        self._once = {method: self._shuffled(modes) for method, modes in once.items()}
+        # One a method: which calls come between is no matter of the seed.
+        self._rng = {m: np.random.default_rng([seed, *m.encode()]) for m in {*once, *often}}
+        self._once = {method: self._shuffled(method, modes) for method, modes in once.items()}
         self._often = often
         self._gap = {method: self._drawn(method) for method in {*once, *often}}
         self.hits: Counter[tuple[str, Mode]] = Counter()
@@ -114,15 +116,15 @@ class Script:
             if mode not in _KILLS or self._may_kill():
                 left.remove(mode)
                 return mode
-        return often[int(self._rng.integers(len(often)))] if often else None
+        return often[int(self._rng[method].integers(len(often)))] if often else None
 
-    def _shuffled(self, modes: Sequence[Mode]) -> list[Mode]:
-        return [modes[i] for i in self._rng.permutation(len(modes))]
+    def _shuffled(self, method: str, modes: Sequence[Mode]) -> list[Mode]:
+        return [modes[i] for i in self._rng[method].permutation(len(modes))]
 
     def _drawn(self, method: str) -> int:
-        # What is seldom called goes well every other time.
-        most = _LONG_GAPS.get(method, GAP if method in self._often else 1)
-        return int(self._rng.integers(most + 1))
+        # What is seldom called goes well every other time at most.
+        most = _GAPS.get(method, GAP if method in self._often else 1)
+        return int(self._rng[method].integers(most + 1))
 
     def missed(self) -> list[tuple[str, Mode]]:
         """Returns what was to befall a method once and never did."""

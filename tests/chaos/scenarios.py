@@ -73,7 +73,7 @@ def long_jobs(data: str) -> dict[str, JobSpec]:
             **plan,
         ),
         "cyclone": JobSpec(
-            dataset="digits",
+            dataset=data,
             searches=[_simulated(2.0, (1, 2, 4, 8, 16), failures=0.1)],
             seed=12,
             **plan,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tests.chaos.faults import Fault, Stage
 from tests.chaos.jobs import Troop, names
+from tests.chaos.visitor import Visitor
 
 LOOK_SECONDS = 0.2
 TARGET_PATIENCE_SECONDS = 60.0
@@ -44,6 +45,7 @@ class Storm:
 
     Attributes:
         deadline: When all must be over, by the monotonic clock.
+        visitor: Who makes every call meanwhile; nobody where None.
         struck: The faults that hit.
         missed: Those that found nobody to hit.
     """
@@ -52,6 +54,7 @@ class Storm:
     troop: Troop
     say: Callable[[str], None]
     deadline: float
+    visitor: Visitor | None = None
     struck: list[Struck] = field(default_factory=list)
     missed: list[Fault] = field(default_factory=list)
 
@@ -80,6 +83,11 @@ class Storm:
     def to_the_end(self) -> None:
         """Waits for every job to end. Raises StormError."""
         self.troop.goes_on = False
+        if self.visitor is not None:
+            self.visitor.dismiss()
+            self.until(
+                lambda: self.visitor is None or self.visitor.left, "the visitor", self.deadline
+            )
         self.until(lambda: not self.troop.live, "every job's end", self.deadline)
 
     def until(self, met: Callable[[], bool], what: str, patience: float) -> None:
@@ -131,6 +139,8 @@ class Storm:
         """Raises StormError where something has broken that none of this may break."""
         if self.stage.keeper.failure is not None:
             raise StormError(f"the keeper failed: {self.stage.keeper.failure!r}")
+        if self.visitor is not None and self.visitor.failure is not None:
+            raise StormError(f"the visitor failed: {self.visitor.failure!r}")
         for watcher in (*self.troop.live.values(), *self.troop.ended.values()):
             if watcher.failure is not None:
                 raise StormError(f"the watcher of {watcher.name} failed: {watcher.failure!r}")

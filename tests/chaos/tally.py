@@ -44,8 +44,12 @@ def report(
         f"the schedulers' lease changed hands {takeovers} times",
         *troop.lines,
     ]
+    if storm.visitor is not None:
+        done = storm.visitor.done
+        lines.append("calls meanwhile: " + ", ".join(f"{what} {n}" for what, n in done.items()))
     if storm.missed:
         lines.append(f"hit nobody: {', '.join(f.kind for f in storm.missed)}")
-    if troop.wrong:
-        lines += ["", "WRONG", *troop.wrong]
+    wrong = [*troop.wrong, *(storm.visitor.wrong if storm.visitor is not None else [])]
+    if wrong:
+        lines += ["", "WRONG", *wrong]
     return "\n".join(lines) + "\n"

@@ -24,6 +24,7 @@ from tuner import Client
 KILL_PAUSE_SECONDS = 8.0
 """Between two deaths of coordinators at calls, so that the calls of a storm aren't one."""
 LEFTOVER_SECONDS = 30.0
+COORDINATORS = 2
 
 
 @dataclass
@@ -80,9 +81,17 @@ class Switch:
 
 @contextmanager
 def theatre(
-    home: Path, seed: int, say: Callable[[str], None], nodes: int, cpus: int, coordinators: int
+    home: Path, seed: int, say: Callable[[str], None], nodes: int, cpus: int, abreast: int
 ) -> Iterator[Theatre]:
     """Starts everything, waits until it serves, and ends it in order.
+
+    Args:
+        home: Folder of logs and state.
+        seed: What is drawn on the stage is drawn from it.
+        say: Tells what happens.
+        nodes: Nodes of the cluster that do work.
+        cpus: Slots of each. The work mostly waits: there may be more than cores.
+        abreast: Jobs that run at once.
 
     Raises:
         AssertionError: Something doesn't come up, or a process outlives the end.
@@ -100,11 +109,19 @@ def theatre(
         ends.callback(bury, ours)
         services, stage_of = _services(home, ends, nodes, cpus)
         postgres, head, workers = stage_of
-        fronts = free_ports(coordinators)
+        fronts = free_ports(COORDINATORS)
         addresses = ",".join(f"127.0.0.1:{port}" for port in fronts)
         crew = [
-            Coordinator(f"coordinator-{at}", home, port, postgres.url, head.dashboard, addresses)
-            for at, port in enumerate(free_ports(coordinators), 1)
+            Coordinator(
+                f"coordinator-{at}",
+                home,
+                port,
+                postgres.url,
+                head.dashboard,
+                addresses,
+                MAX_RUNNING_JOBS=str(abreast),
+            )
+            for at, port in enumerate(free_ports(COORDINATORS), 1)
         ]
         for one in crew:
             ends.callback(one.stop)
