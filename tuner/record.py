@@ -121,6 +121,17 @@ def measurement_id(
     return _digest(parts)
 
 
+def candidate_id(search: str, level: int, setting: Setting) -> str:
+    """Returns what a candidate's measurements have in common within a job: 32 hex digits.
+
+    Databases keep it, so it never changes.
+    """
+    parts = [search.encode(), str(level).encode()]
+    for name, value in setting:
+        parts += [name.encode(), _canonical(value)]
+    return _digest(parts)[:32]
+
+
 def seed_of(*parts: str | int) -> int:
     """Returns a seed in [0, 2**32) that the parts determine, alike on every machine."""
     return int(_digest(f"{type(p).__name__}:{p}".encode() for p in parts)[:8], 16)

@@ -29,7 +29,7 @@ RECORD = "/tuner.v1.RunnerService/RecordMeasurements"
 GET = "/tuner.v1.TunerService/GetJob"
 CREATE = "/tuner.v1.TunerService/CreateJob"
 WATCH = "/tuner.v1.TunerService/WatchJob"
-TIMEOUT = 60.0
+TIMEOUT = 120.0
 
 
 @dataclass
@@ -63,6 +63,11 @@ def a_job() -> bytes:
     return pb.CreateJobRequest(
         parent="namespaces/default", spec=spec_to_wire(a_spec()), request_id=str(uuid.uuid4())
     ).SerializeToString()
+
+
+def a_get(job: str) -> bytes:
+    """Returns a call that asks for a job."""
+    return pb.GetJobRequest(name=job).SerializeToString()
 
 
 def runners(server: Served, count: int) -> list[Runner]:
@@ -129,11 +134,16 @@ def offer(barrier: Barrier, address: str, offered: Offered) -> list[float]:
     return asyncio.run(_offer(barrier, address, offered))
 
 
+def share(rate: float, among: int, batch: int, seconds: float) -> int:
+    """Returns how many measurements each of several runners sends."""
+    return int(rate * seconds / among / batch) * batch
+
+
 def offer_records(
     barrier: Barrier, address: str, rate: float, some: list[Runner], batch: int, seconds: float
 ) -> list[float]:
     """Records so many measurements a second together, in turn. Returns the calls' seconds."""
-    each = int(rate * seconds / len(some) / batch) * batch
+    each = share(rate, len(some), batch, seconds)
     made = [[(r.metadata, call) for call in r.requests(each, batch)] for r in some]
     calls = [call for turn in zip(*made, strict=True) for call in turn]
     return asyncio.run(_offer(barrier, address, Offered(RECORD, calls, rate / batch)))
@@ -165,7 +175,8 @@ class Watched:
 
     Attributes:
         watchers: How many they were.
-        messages: Messages that they got after the first of each.
+        seconds: How long they watched.
+        messages: Messages that they got.
         events: Events in them.
         most_a_second: Most messages that one watcher got within any second.
         lags: Seconds from an event's time to its arrival, of the oldest of each message.
@@ -173,11 +184,17 @@ class Watched:
     """
 
     watchers: int
+    seconds: float
     messages: int = 0
     events: int = 0
     most_a_second: int = 0
     lags: list[float] = field(default_factory=list)
     gaps: int = 0
+
+    @property
+    def rate(self) -> float:
+        """Messages a second that each got."""
+        return self.messages / self.watchers / self.seconds
 
 
 def watch(
@@ -190,7 +207,7 @@ def watch(
 async def _watch(
     barrier: Barrier, address: str, token: str, jobs: list[str], each: int, seconds: float
 ) -> Watched:
-    seen = Watched(len(jobs) * each)
+    seen = Watched(len(jobs) * each, seconds)
     metadata = bearer(token)
     # As many connections as people would have, more or less: gRPC shares one by itself.
     options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]

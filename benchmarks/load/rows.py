@@ -16,6 +16,7 @@ from tuner.record import (
     PacketAttempt,
     PacketOutcome,
     Phase,
+    candidate_id,
     make_setting,
     measurement_id,
 )
@@ -108,42 +109,42 @@ def requests(attempt: rpb.AttemptRef, first: int, count: int, batch: int) -> Ite
         ).SerializeToString()
 
 
-def fill(url: str, jobs: list[str], first: int, count: int) -> None:
-    """Writes so many measurements for each job straight into the tables, as the store would."""
+def fill(url: str, job: str, first: int, count: int) -> None:
+    """Writes so many measurements of a job straight into the tables, as the store would."""
     database = Database(url)
     now = datetime.now(UTC)
-    for job in jobs:
-        name = JobName.parse(job)
-        for start in range(first, first + count, _CHUNK):
-            rows = [measurement(job, n) for n in range(start, min(start + _CHUNK, first + count))]
-            with database.write() as connection:
-                c = t.jobs.c
-                key, last = connection.execute(
-                    sa.update(t.jobs)
-                    .where(c.namespace == name.namespace, c.job == name.job)
-                    .values(last_sequence=c.last_sequence + len(rows))
-                    .returning(c.id, c.last_sequence)
-                ).one()
-                numbers = range(last - len(rows) + 1, last + 1)
-                events, index = [], []
-                for sequence, row in zip(numbers, rows, strict=True):
-                    kind, payload = pack(row)
-                    about = {"job_id": key, "sequence": sequence}
-                    events.append({**about, "time": now, "kind": kind, "payload": payload})
-                    index.append(
-                        {
-                            **about,
-                            "id": row.id,
-                            "search": row.search,
-                            "phase": row.phase,
-                            "level": row.level,
-                            "replicate": row.replicate,
-                            "outcome": row.outcome,
-                            "billed_device_seconds": row.billed_device_seconds,
-                        }
-                    )
-                connection.execute(sa.insert(t.events), events)
-                connection.execute(sa.insert(t.measurements), index)
+    name = JobName.parse(job)
+    for start in range(first, first + count, _CHUNK):
+        rows = [measurement(job, n) for n in range(start, min(start + _CHUNK, first + count))]
+        with database.write() as connection:
+            c = t.jobs.c
+            key, last = connection.execute(
+                sa.update(t.jobs)
+                .where(c.namespace == name.namespace, c.job == name.job)
+                .values(last_sequence=c.last_sequence + len(rows))
+                .returning(c.id, c.last_sequence)
+            ).one()
+            numbers = range(last - len(rows) + 1, last + 1)
+            events, index = [], []
+            for sequence, row in zip(numbers, rows, strict=True):
+                kind, payload = pack(row)
+                about = {"job_id": key, "sequence": sequence}
+                events.append({**about, "time": now, "kind": kind, "payload": payload})
+                index.append(
+                    {
+                        **about,
+                        "id": row.id,
+                        "search": row.search,
+                        "phase": row.phase,
+                        "level": row.level,
+                        "replicate": row.replicate,
+                        "outcome": row.outcome,
+                        "candidate": candidate_id(row.search, row.level, row.setting),
+                        "billed_device_seconds": row.billed_device_seconds,
+                    }
+                )
+            connection.execute(sa.insert(t.events), events)
+            connection.execute(sa.insert(t.measurements), index)
     database.close()
 
 

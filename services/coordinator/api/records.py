@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -18,7 +17,7 @@ from services.coordinator.store.rows import JobRow
 from services.coordinator.threads import reading
 from tuner.errors import invalid
 from tuner.jobs import Trial
-from tuner.record import Measurement, Phase, Setting
+from tuner.record import Measurement, Phase
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.comparison import comparison_to_wire
 from tuner.wire.curve import curve_to_wire
@@ -43,19 +42,16 @@ class RecordCalls:
     ) -> pb.ListTrialsResponse:
         """Answers ListTrials: candidates in the order in which they were first recorded."""
         job = await self._job(request.parent, request.search)
-        start = read_position(request.page_token, "trials", request.parent, request.search)
-        measurements, _ = await reading(
-            self._core.store.measurements, job.name, request.search or None
+        asked = ("trials", request.parent, request.search)
+        after, limit = read_position(request.page_token, *asked), page_size(request.page_size)
+        found = await reading(
+            self._core.store.trials, job.name, request.search or None, after, limit + 1
         )
-        trials = _trials(measurements)
-        rest = islice(trials.items(), start, None)
-        page = _page((trial_to_wire(_trial(*item)) for item in rest), request.page_size)
-        end = start + len(page)
+        page = await reading(_page, (trial_to_wire(_trial(rows)) for _, rows in found), limit)
+        more = len(found) > len(page)
         return pb.ListTrialsResponse(
             trials=page,
-            next_page_token=make_token(str(end), "trials", request.parent, request.search)
-            if end < len(trials)
-            else "",
+            next_page_token=make_token(str(found[len(page) - 1][0]), *asked) if more else "",
         )
 
     async def ListMeasurements(
@@ -83,15 +79,16 @@ class RecordCalls:
     ) -> pb.ListPlanStepsResponse:
         """Answers ListPlanSteps."""
         job = await self._job(request.parent, request.search)
-        start = read_position(request.page_token, "steps", request.parent, request.search)
-        steps = await reading(self._core.store.plan, job.name, request.search or None)
-        page = _page(map(step_to_wire, islice(steps, start, None)), request.page_size)
-        end = start + len(page)
+        asked = ("steps", request.parent, request.search)
+        after, limit = read_position(request.page_token, *asked), page_size(request.page_size)
+        read, search = self._core.store.plan_page, request.search or None
+        steps, _ = await reading(read, job.name, search, after, limit + 1)
+        page = _page(map(step_to_wire, steps), limit)
+        more = len(steps) > len(page)
+        if more:
+            _, after = await reading(read, job.name, search, after, len(page))
         return pb.ListPlanStepsResponse(
-            plan_steps=page,
-            next_page_token=make_token(str(end), "steps", request.parent, request.search)
-            if end < len(steps)
-            else "",
+            plan_steps=page, next_page_token=make_token(str(after), *asked) if more else ""
         )
 
     async def ListCurves(
@@ -106,7 +103,7 @@ class RecordCalls:
         keys = (other or Other("")).searches(job.spec)
         chosen = keys[start : start + page_size(request.page_size)]
         curves = await asyncio.gather(*(self._curves.curve(job, key, other) for key in chosen))
-        page = _page(map(curve_to_wire, curves), request.page_size)
+        page = _page(map(curve_to_wire, curves), page_size(request.page_size))
         end = start + len(page)
         return pb.ListCurvesResponse(
             curves=page,
@@ -136,21 +133,11 @@ class RecordCalls:
 
 def _page(items: Iterable[_Item], asked: int) -> Sequence[_Item]:
     """Returns the first items, fewer than asked for where they are large."""
-    return next(portions(items, page_size(asked)), [])
+    return next(portions(items, asked), [])
 
 
-_Candidate = tuple[str, int, Setting]
-
-
-def _trials(measurements: Iterable[Measurement]) -> dict[_Candidate, list[Measurement]]:
-    """Groups measurements by candidate. The order only ever grows at its end."""
-    trials: dict[_Candidate, list[Measurement]] = {}
-    for m in measurements:
-        trials.setdefault((m.search, m.level, m.setting), []).append(m)
-    return trials
-
-
-def _trial(candidate: _Candidate, measurements: Sequence[Measurement]) -> Trial:
-    search, level, setting = candidate
-    measured = any(m.phase is Phase.MEASURING for m in measurements)
-    return Trial(search, level, setting, tuple(measurements), measured)
+def _trial(rows: Sequence[Measurement]) -> Trial:
+    """Returns the trial of a candidate's measurements."""
+    first = rows[0]
+    measured = any(m.phase is Phase.MEASURING for m in rows)
+    return Trial(first.search, first.level, first.setting, tuple(rows), measured)

@@ -51,6 +51,7 @@ class Store(Leadership, Access, Accounts, Protocol):
         Raises:
             AlreadyExistsError: The name is taken by another request, or the
                 request_id was used for another spec.
+            TunerError: RESOURCE_EXHAUSTED where the namespace has as many jobs as it may.
         """
         ...
 
@@ -338,6 +339,25 @@ class Store(Leadership, Access, Accounts, Protocol):
 
         Returns:
             The steps and the last one's position.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        ...
+
+    def trials(
+        self, name: JobName, search: str | None, after: int, limit: int
+    ) -> list[tuple[int, list[Measurement]]]:
+        """Returns some candidates' measurements, candidates as they were first recorded.
+
+        Args:
+            name: The job.
+            search: Only this search's; None for all.
+            after: The position of the last candidate of the last page; 0 for the first page.
+            limit: How many candidates at most.
+
+        Returns:
+            Each candidate's position and all its measurements as they were recorded.
 
         Raises:
             NotFoundError: There is no such job.

@@ -18,7 +18,13 @@ from services.coordinator.store.errors import NotFoundError
 from services.coordinator.store.log import Clock, LockedJob, append_packed, job_id, lock_job
 from services.coordinator.store.rows import Recorded
 from tuner.errors import invalid
-from tuner.record import Measurement, PacketAttempt, PacketOutcome, record_digest
+from tuner.record import (
+    Measurement,
+    PacketAttempt,
+    PacketOutcome,
+    candidate_id,
+    record_digest,
+)
 from tuner.wire.names import JobName
 
 _Try = tuple[str, int, int, str]
@@ -208,7 +214,7 @@ def _insert_measurements(
 ) -> None:
     columns = (
         "job_id", "id", "sequence", "search", "phase", "level", "replicate", "outcome",
-        "billed_device_seconds",
+        "billed_device_seconds", "candidate",
     )  # fmt: skip
     rows = [
         (
@@ -221,6 +227,7 @@ def _insert_measurements(
             m.replicate,
             m.outcome.value,
             m.billed_device_seconds,
+            candidate_id(m.search, m.level, m.setting),
         )
         for m in fresh
     ]

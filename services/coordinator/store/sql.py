@@ -18,6 +18,7 @@ from services.coordinator.store import (
     reopening,
     results,
     surplus,
+    trials,
 )
 from services.coordinator.store.access import SqlAccess
 from services.coordinator.store.accounts import SqlAccounts
@@ -299,6 +300,13 @@ class SqlStore(SqlLeadership, SqlAccess, SqlAccounts, Store):
         """Does Store.plan_page."""
         with self._database.read() as connection:
             return plan.read(connection, name, search, after, limit)
+
+    def trials(
+        self, name: JobName, search: str | None, after: int, limit: int
+    ) -> list[tuple[int, list[Measurement]]]:
+        """Does Store.trials."""
+        with self._database.read() as connection:
+            return trials.page(connection, name, search, after, limit)
 
     def measurements(
         self,

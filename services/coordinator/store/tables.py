@@ -72,7 +72,7 @@ jobs = sa.Table(
     Column("start_time", UtcTime),
     Column("end_time", UtcTime),
     Column("last_sequence", sa.BigInteger, nullable=False),
-    # The last event's; NULL of jobs from before times were kept from going back.
+    # The last event's, which no later one's goes behind; NULL before the first.
     Column("last_time", UtcTime),
     Column("attempt", Integer, nullable=False),
     Column("billed_device_seconds", sa.Double, nullable=False),
@@ -188,8 +188,11 @@ measurements = sa.Table(
     Column("replicate", Integer, nullable=False),
     Column("outcome", String, nullable=False),
     Column("billed_device_seconds", sa.Double, nullable=False),
+    # What a candidate's measurements have in common: tuner.record.candidate_id.
+    Column("candidate", String, nullable=False, server_default=""),
     Index(None, "job_id", "sequence"),
     Index(None, "job_id", "search", "sequence"),
+    Index(None, "job_id", "candidate", "sequence"),
     sqlite_with_rowid=False,
 )
 

@@ -5,6 +5,10 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
+from tuner.record import candidate_id
+from tuner.v1 import record_pb2
+from tuner.wire.values import setting_from_wire
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -20,6 +24,11 @@ _PAGES = (
     ("ix_plan_steps_job_id_sequence", "plan_steps", ["job_id", "sequence"]),
     ("ix_plan_steps_job_id_search_sequence", "plan_steps", ["job_id", "search", "sequence"]),
     ("ix_measurements_job_id_sequence", "measurements", ["job_id", "sequence"]),
+    (
+        "ix_measurements_job_id_candidate_sequence",
+        "measurements",
+        ["job_id", "candidate", "sequence"],
+    ),
 )
 
 
@@ -42,6 +51,7 @@ def _columns() -> dict[str, tuple[sa.Column[Any], ...]]:
             sa.Column("packets_waiting", sa.Integer, nullable=False, server_default="0"),
             sa.Column("held", sa.Text, nullable=False, server_default="{}"),
         ),
+        "measurements": (sa.Column("candidate", sa.String, nullable=False, server_default=""),),
         "packet_attempts": (
             sa.Column("lost_node", sa.String),
             sa.Column("lost_time", _TIME),
@@ -54,6 +64,15 @@ def upgrade() -> None:
     for table, columns in _columns().items():
         for column in columns:
             op.add_column(table, column)
+    op.execute(
+        "UPDATE jobs SET last_time = (SELECT time FROM events"
+        " WHERE events.job_id = jobs.id AND events.sequence = jobs.last_sequence)"
+    )
+    op.execute(
+        "UPDATE runner_attempts SET from_sequence = coalesce((SELECT max(sequence) FROM events"
+        " WHERE events.job_id = runner_attempts.job_id"
+        " AND events.time <= runner_attempts.create_time), 0)"
+    )
     op.create_index(
         "ix_jobs_to_notify",
         "jobs",
@@ -64,6 +83,7 @@ def upgrade() -> None:
     op.create_index("ix_packet_attempts_lost_time", "packet_attempts", ["lost_time"])
     for index in _PAGES:
         op.create_index(*index)
+    _name_candidates(op.get_bind())
     op.create_table(
         "requests",
         sa.Column("job_id", _BIG, nullable=False),
@@ -150,6 +170,34 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_audit_namespace_id", "audit", ["namespace", "id"])
+
+
+def _name_candidates(connection: sa.Connection) -> None:
+    """Says of measurements that are there which candidate each is of."""
+    rows = sa.text(
+        "SELECT m.job_id, m.sequence, m.id, e.payload FROM measurements m JOIN events e "
+        "ON e.job_id = m.job_id AND e.sequence = m.sequence "
+        "WHERE m.job_id > :job OR (m.job_id = :job AND m.sequence > :sequence) "
+        "ORDER BY m.job_id, m.sequence LIMIT 10000"
+    )
+    change = sa.text(
+        "UPDATE measurements SET candidate = :candidate WHERE job_id = :job AND id = :id"
+    )
+    after = {"job": 0, "sequence": 0}
+    while some := connection.execute(rows, after).all():
+        connection.execute(
+            change,
+            [
+                {"candidate": _candidate(row.payload), "job": row.job_id, "id": row.id}
+                for row in some
+            ],
+        )
+        after = {"job": some[-1].job_id, "sequence": some[-1].sequence}
+
+
+def _candidate(payload: bytes) -> str:
+    m = record_pb2.Measurement.FromString(payload)
+    return candidate_id(m.search, m.level, setting_from_wire(m.hyperparameters))
 
 
 def downgrade() -> None:
