@@ -54,6 +54,8 @@ _OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),
     # Callers notice by pings that a coordinator is frozen; see tuner.channel.
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 1_000),
+    # On a busy machine they arrive in heaps; that is no abuse that a connection should end for.
+    ("grpc.http2.max_ping_strikes", 0),
     ("grpc.keepalive_permit_without_calls", 1),
 )
 
