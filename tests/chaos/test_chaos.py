@@ -65,11 +65,11 @@ def storm(
 
 
 @pytest.fixture
-def tell(
-    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
-) -> Callable[[str], None]:
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
     def write(text: str) -> None:
-        with capsys.disabled():
+        with capture.global_and_fixture_disabled():
             print("\n" + text)
         if path := request.config.getoption("--report"):
             Path(path).write_text(text, encoding="utf-8")
