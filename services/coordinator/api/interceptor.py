@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager, nullcontext
@@ -255,6 +256,10 @@ class Passage:
             raise error
         if isinstance(error, StoreError):
             error = from_store(error) or error
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            log.error("no room for files", method=self._method, reason=error.strerror)
+            text = "the coordinator's disk is full; ask again once its operator has made room"
+            error = TunerError(Status.UNAVAILABLE, "DISK_FULL", text)
         if not isinstance(error, TunerError):
             incident = secrets.token_hex(4)
             log.error("call failed", method=self._method, incident=incident, exc_info=error)
