@@ -35,13 +35,14 @@ class Theatre:
         stage: The services.
         addresses: Where the coordinators are called, through the proxies.
         home: Where logs and state are.
-        mischief: What befalls calls: nothing, until it is set.
+        switch: Says what befalls calls: nothing, until it is turned.
     """
 
     stage: Stage
     addresses: str
     home: Path
     switch: Switch
+    _leave: float = 0.0
 
     def client(self) -> Client:
         """Returns a new connection, with the root token."""
@@ -49,11 +50,13 @@ class Theatre:
         return Client(self.addresses, token)
 
     def may_kill(self) -> bool:
-        """Tells whether a coordinator may be killed at a call: all live, and have for a while."""
+        """Gives leave to kill a coordinator at a call: all live, and have for a while."""
         now = time.monotonic()
-        return all(
-            c.pid is not None and now - c.since > KILL_PAUSE_SECONDS for c in self.coordinators
-        )
+        latest = max(self._leave, *(c.since for c in self.coordinators))
+        if any(c.pid is None for c in self.coordinators) or now - latest < KILL_PAUSE_SECONDS:
+            return False
+        self._leave = now
+        return True
 
     @property
     def coordinators(self) -> list[Coordinator]:
@@ -67,7 +70,7 @@ class Theatre:
 
 
 class Switch:
-    """The mischief of the moment, so that a proxy needn't be made anew for it."""
+    """The mischief of the moment, so that no proxy has to be made anew for it."""
 
     def __init__(self) -> None:
         self.now: Mischief = Quiet()
