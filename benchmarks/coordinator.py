@@ -222,7 +222,7 @@ def main() -> None:
         with database() as new:
             for found in coordinator(name, new(), size):
                 figures.append(found)
-                print(f"{name}, {found.stored:,} measurements: done", file=sys.stderr, flush=True)
+                print(markdown([found], {}), file=sys.stderr, flush=True)
             if not options.no_peers:
                 with tempfile.TemporaryDirectory(prefix="tuner-load-") as folder:
                     at = new().replace("postgresql:", "postgresql+psycopg:")

@@ -106,12 +106,25 @@ def record_all(
         left = count
         for call in calls:
             begin = time.monotonic()
-            answer = record(call, metadata=runner.metadata, timeout=TIMEOUT)
+            answer = _patiently(record, call, runner.metadata)
             rows = rpb.RecordMeasurementsResponse.FromString(answer).recorded
             assert rows == min(BATCH, left), f"{rows} were recorded of {min(BATCH, left)}"
             left -= rows
             done.append((begin, time.monotonic(), rows))
     return done
+
+
+def _patiently(call: Any, request: bytes, metadata: Metadata) -> bytes:
+    """Makes a call as the library does: again where the server says so."""
+    end = time.monotonic() + TIMEOUT
+    while True:
+        try:
+            answer: bytes = call(request, metadata=metadata, timeout=TIMEOUT)
+            return answer
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.UNAVAILABLE or time.monotonic() > end:
+                raise
+            time.sleep(0.1)
 
 
 @dataclass

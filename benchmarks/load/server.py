@@ -47,8 +47,8 @@ class IdleCluster:
         yield ""
 
     async def status(self) -> ClusterState:
-        node = Node("n1", "10.0.0.1", 4096, 0, alive=True)
-        return ClusterState((node,), cpus=4096, gpus=0, cpus_free=4096, gpus_free=0)
+        node = Node("n1", "10.0.0.1", 256, 0, alive=True)
+        return ClusterState((node,), cpus=256, gpus=0, cpus_free=256, gpus_free=0)
 
     def close(self) -> None:
         pass

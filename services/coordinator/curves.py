@@ -26,6 +26,7 @@ from services.coordinator.rescoring import (
     over_examples,
     rescored,
 )
+from services.coordinator.rows_kept import RowsKept
 from services.coordinator.store.base import Store
 from services.coordinator.store.rows import JobRow
 from tuner import returns
@@ -132,6 +133,8 @@ class Curves:
         """Starts no process before the first curve is asked for."""
         self._store = store
         self._artifacts = artifacts
+        self._rows = RowsKept(store)
+        self._underway: dict[_Key, asyncio.Task[Curve]] = {}
         self._pool: ProcessPoolExecutor | None = None
         self._kept: OrderedDict[_Key, Curve] = OrderedDict()
         self._compared: OrderedDict[_ComparisonKey, LearnerComparison | None] = OrderedDict()
@@ -161,6 +164,15 @@ class Curves:
         if wanted in self._kept:
             self._kept.move_to_end(wanted)
             return self._kept[wanted]
+        made = self._underway.get(wanted)
+        if made is None:
+            made = self._underway[wanted] = asyncio.create_task(self._make(job, key, other))
+            made.add_done_callback(lambda _task: self._underway.pop(wanted))
+        # Who asks for what is being made waits for it; who gives up doesn't end it for others.
+        return await asyncio.shield(made)
+
+    async def _make(self, job: JobRow, key: str, other: Other | None) -> Curve:
+        version = returns.ANALYSIS_VERSION
         job, question, measurements, billed = await asyncio.to_thread(self._read, job, key)
         search = next(row for row in job.searches if row.key == key)
         told = (search, billed, job.last_sequence)
@@ -231,7 +243,7 @@ class Curves:
         and perhaps a little more.
         """
         for _ in range(_READS):
-            measurements, _position = self._store.measurements(job.name, key)
+            measurements = self._rows.of(job, key)
             question = self._question(job, key)
             billed = self._store.billed_by_level(job.name)
             after = self._store.get_job(job.name)

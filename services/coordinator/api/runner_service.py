@@ -87,13 +87,9 @@ class RunnerService(RunnerServiceServicer):
     ) -> AsyncIterator[pb.GetAssignmentResponse]:
         """Answers GetAssignment."""
         name = await self._living(request.attempt)
-        job = await asyncio.to_thread(self._store.get_job, name)
-        steps = await asyncio.to_thread(self._store.plan, name)
-        measurements, _ = await asyncio.to_thread(self._store.measurements, name)
-        surplus = await asyncio.to_thread(self._store.surplus, name)
-        attempts = await asyncio.to_thread(self._store.attempts, name)
         roots, now = self._core.settings.data_roots, datetime.now(UTC)
-        for message in assignment(job, roots, steps, measurements, surplus, attempts, now):
+        messages = assignment(self._store, name, roots, now)
+        while (message := await reading(next, messages, None)) is not None:
             yield message
 
     async def CommitPlanStep(
