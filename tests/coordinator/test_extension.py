@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from coordinator_harness import a_spec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.coordinator.extension import extended
@@ -63,6 +63,7 @@ def test_an_axis_means_every_search_along_it() -> None:
     assert [s.levels for s in new.searches] == [(1, 2, 4, 8), (1, 2, 8), (1, 4, 16)]
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     st.integers(21, 1000),
     st.sets(st.integers(1, 64), max_size=20),
