@@ -62,7 +62,10 @@ class Stage:
     def slots(self) -> list[Seen]:
         """Returns the workers that run trials."""
         return [
-            one for one in descendants(os.getpid()) if one.command.startswith("ray::SlotWorker")
+            one
+            for one in descendants(os.getpid())
+            # Ray Tune's own name of one that has its resources told.
+            if one.command.startswith(("ray::ResourceTrainable", "ray::SlotWorker"))
         ]
 
     def raylets(self) -> list[Seen]:

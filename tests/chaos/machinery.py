@@ -293,7 +293,8 @@ class RayHead(RayNode):
         found = self.ask(
             "/api/v0/actors?detail=true&filter_keys=state&filter_predicates=%3D&filter_values=ALIVE"
         )
-        assert isinstance(found, dict), "the head doesn't tell its actors"
+        if not isinstance(found, dict):
+            return ["the head doesn't say"]
         actors = found["data"]["result"]["result"]
         return [a["name"] or a["class_name"] for a in actors if not _of_ray(a)]
 

@@ -21,7 +21,7 @@ from tests.chaos.proxy import Mischief, Mode, Proxy
 from tests.ray_head import free_ports
 from tuner import Client
 
-KILL_PAUSE_SECONDS = 15.0
+KILL_PAUSE_SECONDS = 20.0
 """Between two deaths of coordinators at calls, so that the calls of a storm aren't one."""
 LEFTOVER_SECONDS = 30.0
 COORDINATORS = 2
