@@ -5,17 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from services.runner.ahead import Surplus
-from services.runner.bearings import bearings
 from services.runner.interfaces import Guidance, Ledger, Packets
-from services.runner.losses import Losses, given_up
 from services.runner.narration import Narrator
 from services.runner.orders import Course
+from services.runner.retries import Retries
+from services.runner.spending import Spending
 from services.runner.stopping import stopped
 from services.runner.tries import OVER, UNWANTED, attempt_of, ended
-from tuner.record import Conclusion, Measurement, Outcome, PacketOutcome, PlanStep
+from tuner.record import Conclusion, Measurement, PacketOutcome, PlanStep
 from tuner.search import Climb, SearchRecord
 from tuner.spec import JobSpec
 from tuner.trials.work import Report, Task
@@ -69,13 +68,11 @@ class Planner:
         self._ledger = ledger
         self._narrator = narrator
         self._refusals = refusals
-        self._on_lost = on_lost
-        self._start = time.monotonic() - elapsed_seconds
-        self._billed = billed_device_seconds
+        self._spending = Spending(spec.budget, elapsed_seconds, billed_device_seconds)
         self._broken_off = False
         self._paused = False
         self._holding = False
-        self._losses = Losses(bearings(spec), whole_devices=spec.resources.gpus >= 1)
+        self._retries = Retries(spec, packets, on_lost)
         self._policies = {key: Climb(spec, key) for key in records}
         self._owed: dict[str, set[str]] = {key: set() for key in records}
         self._offered: dict[str, set[str]] = {key: set() for key in records}
@@ -128,7 +125,7 @@ class Planner:
                 if not self._in_flight(course, node_alive) and self._rest(orders):
                     return
                 continue
-            if any(self._owed.values()) and self._overdue():
+            if any(self._owed.values()) and self._spending.over:
                 self._break_off(stop, node_alive)
                 return
             for key, record in self._records.items():
@@ -137,7 +134,7 @@ class Planner:
             if self.done:
                 return
             if any(self._owed.values()):
-                self._surplus.offer(self._records, self._billed)
+                self._surplus.offer(self._records, self._spending.billed)
                 for report in self._packets.collect(COLLECT_SECONDS):
                     self._take_in(report, node_alive)
 
@@ -187,7 +184,7 @@ class Planner:
     def _advance(self, key: str, record: SearchRecord) -> None:
         """Decides the next step of a search, commits it, and offers its packets."""
         policy = self._policies[key]
-        reason = self._out_of_budget()
+        reason = self._spending.exhausted
         if key in self._refusals:
             step = policy.conclude(record, Conclusion.FAILED, self._refusals[key])
         elif reason:
@@ -215,7 +212,7 @@ class Planner:
         if stop.is_set():
             return
         self._broken_off = any(self._owed.values())
-        self._conclude(Conclusion.BUDGET, self._out_of_budget())
+        self._conclude(Conclusion.BUDGET, self._spending.exhausted)
 
     def _take_step(self, key: str, record: SearchRecord, step: PlanStep) -> None:
         """Commits a step and offers its packets."""
@@ -251,20 +248,6 @@ class Planner:
             self._offered[key].update(task.packet.id for task in tasks)
             self._packets.offer(tasks)
 
-    def _out_of_budget(self) -> str:
-        """Returns why the job has to stop, or "" where its budget holds."""
-        budget = self._spec.budget
-        if budget.device_hours is not None and self._billed >= 3600 * budget.device_hours:
-            return f"the budget of {budget.device_hours:g} device-hours is spent"
-        if budget.wall_clock_hours is not None and self._overdue():
-            return f"the budget of {budget.wall_clock_hours:g} hours is over"
-        return ""
-
-    def _overdue(self) -> bool:
-        """Tells whether the job's time is over."""
-        hours = self._spec.budget.wall_clock_hours
-        return hours is not None and time.monotonic() - self._start >= 3600 * hours
-
     def _take_in(self, report: Report, node_alive: Callable[[str], bool]) -> None:
         """Records a try at a packet and, where it brought them, its measurements."""
         task = report.task
@@ -272,14 +255,12 @@ class Planner:
             self._take_in_surplus(report)
             return
         record = self._records[task.search]
-        measurements = report.measurements
+        measurements: Sequence[Measurement] = report.measurements
         if report.outcome is PacketOutcome.LOST and record.concluded:
             report = ended(report, self._spec.resources, OVER)
-        elif report.outcome is PacketOutcome.LOST:
-            report, measurements = self._judge_loss(report, node_alive)
-        elif again := self._losses.lacking(report):
-            report, measurements = self._judge_lack(report, again)
-        self._billed += report.billed_device_seconds
+        else:
+            report, measurements = self._retries.judged(report, record, node_alive)
+        self._spending.billed += report.billed_device_seconds
         for m in measurements:
             record.measurements.setdefault(m.id, m)
             self._owed[task.search].discard(m.id)
@@ -291,15 +272,11 @@ class Planner:
         """Records what ran ahead: as measurements if it has been claimed meanwhile."""
         key = report.task.search
         record = self._records[key]
-        if lacking := self._losses.lacking(report):
-            # Should a step claim it, it is the plan's to try it alone.
-            report, _ = self._judge_lack(report, lacking, retry=False)
+        report = self._retries.judged_surplus(report, ended_by_us=self.done)
         self._surplus.take_in(report, record)
         if report.outcome is PacketOutcome.LOST and self.done:
             report = ended(report, self._spec.resources, UNWANTED)
-        elif report.outcome is PacketOutcome.LOST:
-            self._on_lost(report.node, report.task.packet.id)
-        self._billed += report.billed_device_seconds
+        self._spending.billed += report.billed_device_seconds
         claimed = self._claim(key, record)
         kept = self._surplus.kept(report.measurements)
         self._keep(report, [*claimed, *kept])
@@ -313,28 +290,3 @@ class Planner:
         ids = {m.id for m in rows} & report.predictions.keys()
         if ids:
             self._ledger.keep({i: report.predictions[i] for i in ids})
-
-    def _judge_loss(
-        self, report: Report, node_alive: Callable[[str], bool]
-    ) -> tuple[Report, tuple[Measurement, ...]]:
-        """Offers a lost packet again, unless it has killed too many workers by itself."""
-        self._on_lost(report.node, report.task.packet.id)
-        if not node_alive(report.node):
-            report = replace(report, error=f"its node was lost: {report.error}")
-        again = self._losses.again(report, node_alive)
-        for task in reversed(again):
-            self._packets.retry(task)
-        if again:
-            return report, ()
-        return report, given_up(self._records[report.task.search], report)
-
-    def _judge_lack(
-        self, report: Report, again: Sequence[Task], retry: bool = True
-    ) -> tuple[Report, tuple[Measurement, ...]]:
-        """Has those that lacked memory beside others tried alone; returns what is final."""
-        for task in reversed(again) if retry else ():
-            self._packets.retry(task)
-        out = Outcome.OUT_OF_MEMORY
-        final = tuple(row for row in report.measurements if row.outcome is not out)
-        why = f"{len(again)} lacked memory while others used it, and are tried again alone"
-        return replace(report, measurements=final, error=why), final

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.runner import planner as planning
+from services.runner import spending
 from services.runner.assignment import Assignment
 from services.runner.losses import MAX_LOSSES
 from services.runner.narration import Narrator
@@ -256,7 +257,8 @@ class Hanging(Workers):
         self.stuck = stuck
         self.now = 0.0
         self.closed = False
-        monkeypatch.setattr(planning, "time", SimpleNamespace(monotonic=lambda: self.now))
+        for module in (planning, spending):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now))
 
     def collect(self, patience: float) -> list[Report]:
         hanging = [task for task in self.waiting if task.packet.id in self.stuck]
