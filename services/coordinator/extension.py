@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from tuner.errors import Status, TunerError, Violation
 from tuner.spec import JobSpec
+from tuner.spec.job import MAX_SEARCHES
 from tuner.v1 import spec_pb2
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.spec import spec_from_wire, spec_to_wire
 
+MAX_TOLD = 20
+
+_MOST = 2**63 - 1
 _LEVELS = re.compile(r"searches\[(\d+)\]\.levels")
 
 
@@ -73,19 +78,27 @@ def _levels(
     message: spec_pb2.JobSpec, request: pb.ExtendJobRequest, wrong: list[Violation]
 ) -> list[str]:
     added: dict[str, list[int]] = {}
+    if len(request.levels) > MAX_SEARCHES:
+        problem = (
+            f"names {len(request.levels)} searches or axes; name each once, {MAX_SEARCHES} at most"
+        )
+        wrong.append(Violation("levels", problem))
+        return []
     for place, more in enumerate(request.levels):
         searches = [s for s in message.searches if more.search and _is_meant(s, more.search)]
         if not searches:
             known = ", ".join(s.key for s in message.searches)
             axes = ", ".join(dict.fromkeys(s.axis for s in message.searches if s.axis))
-            problem = f"{more.search!r} is no search and no axis of the job; there are {known}"
+            problem = (
+                f"{more.search[:100]!r} is no search and no axis of the job; there are {known}"
+            )
             problem += f", and the axes {axes}" if axes else ""
             wrong.append(Violation(f"levels[{place}].search", problem))
         if not more.levels:
             wrong.append(Violation(f"levels[{place}].levels", "is empty; name the levels"))
         for search in searches:
             there = sorted({*more.levels} & {*search.levels})
-            twice = sorted({level for level in more.levels if list(more.levels).count(level) > 1})
+            twice = [level for level, times in Counter(more.levels).items() if times > 1]
             if there or twice:
                 said = f"{(there or twice)[0]} is a level of {search.key} already"
                 problem = f"{said if there else f'{twice[0]} is repeated'}; leave it out"
@@ -123,6 +136,8 @@ def _budget(
         elif not before:
             problem = f"the job has no limit on {said}, so it needs no more of them; leave it out"
             wrong.append(Violation(f"more_{field}", problem))
+        elif not math.isfinite(before + more) or (field == "trials" and before + more > _MOST):
+            wrong.append(Violation(f"more_{field}", "makes more than can be counted; give less"))
         else:
             setattr(message.budget, field, before + more)
             changes.append(f"at most {before + more:g} {said}, where it was {before:g}")
@@ -147,5 +162,6 @@ def _refused(violations: Sequence[Violation]) -> TunerError:
         Status.INVALID_ARGUMENT,
         "INVALID_EXTENSION",
         "the job can't be extended like this",
-        list(dict.fromkeys(violations)),
+        # As many as one reads, and as a status can carry.
+        list(dict.fromkeys(violations))[:MAX_TOLD],
     )

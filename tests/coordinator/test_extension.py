@@ -131,6 +131,16 @@ def test_what_cant_be_is_refused_with_its_field(
     assert said in found[field]
 
 
+def test_what_is_hostile_is_refused_in_few_words() -> None:
+    spec = several(budget={"device_hours": 1e308, "trials": 2**63 - 1})
+    assert list(problems(spec, more_device_hours=1e308)) == ["more_device_hours"]
+    assert list(problems(spec, more_trials=1)) == ["more_trials"]
+    assert list(problems(spec, levels=[levels("x")] * 65)) == ["levels"]
+    assert len(problems(spec, levels=[levels(f"x{n}", 1) for n in range(64)])) == 20
+    assert len(problems(spec, levels=[levels("x" * 10_000, 1)])["levels[0].search"]) < 300
+    assert list(problems(spec, levels=[levels("trees", *[9] * 100_000)])) == ["levels[0].levels"]
+
+
 def test_every_fault_is_told_at_once() -> None:
     found = problems(several(), max_replicates=2, levels=[levels("x", 1)], more_trials=-1)
     assert list(found) == ["max_replicates", "levels[0].search", "more_trials"]
