@@ -97,15 +97,14 @@ class Scheduler:
 
     async def _look_over(self) -> None:
         store = self._core.store
+        seen_to = self._tasks.keys() - self._ended
         rows = await asyncio.to_thread(store.jobs_in, [*WAITING, *RUNNING])
         loads = await asyncio.to_thread(store.loads)
         # Jobs that have a driver, or a task that will start one; not those being cleared away.
         inside = {
             row.name
             for row in rows
-            if row.state in RUNNING
-            or (row.name in self._tasks and row.name not in self._ended)
-            or row.name in loads
+            if row.state in RUNNING or row.name in seen_to or row.name in loads
         }
         world = await self._surroundings.world(rows, loads, inside)
         decision = self._policy.decide(world)
@@ -114,18 +113,28 @@ class Scheduler:
             if row.state is JobState.PENDING:
                 await self._queue(row, decision.reasons.get(str(row.name), ""))
         for row in rows:
-            if row.name in inside and not self._surroundings.problem:
+            # One that waits for the cluster has had its share when it was let out.
+            if (
+                row.state in RUNNING
+                and self._still(row, seen_to)
+                and not self._surroundings.problem
+            ):
                 await self._share(row, decision)
         admitted = set(decision.admitted)
         for row in rows:
             if row.name in inside:
-                self._see_to(row.name)
+                if self._still(row, seen_to):
+                    self._see_to(row.name)
             elif str(row.name) in admitted and row.name not in self._tasks:
                 await self._share(row, decision)
                 self._see_to(row.name)
         self._meter.look(rows, loads)
         await self._meter.write()
         await self._tell_outlook(decision)
+
+    def _still(self, row: JobRow, seen_to: set[JobName]) -> bool:
+        """Tells whether a job is inside still, though a task may have let go of it meanwhile."""
+        return row.name not in seen_to or row.name in self._tasks.keys() - self._ended
 
     async def _queue(self, row: JobRow, reason: str) -> None:
         """Moves a job that nobody has looked at into the queue."""

@@ -25,8 +25,8 @@ CLUSTER_SECONDS = 3.0
 FIRST_ANSWER_SECONDS = 10.0
 """How long the first look waits for the cluster."""
 
-ACCOUNT_SECONDS = 10.0
-"""How often quotas, use and lost packets are read."""
+LOOK_BACK_SECONDS = 10.0
+"""How often it is read what was used, and where packets were lost."""
 
 BAD_NODE_PACKETS = 3
 """A node that has lost so many packets of late is kept off."""
@@ -52,7 +52,8 @@ class Surroundings:
         self._nodes: dict[str, Shape] | None = None
         self._accounts: dict[str, Account] = {}
         self._bad_nodes: frozenset[str] = frozenset()
-        self._next_accounts = 0.0
+        self._used: dict[str, float] = {}
+        self._next_look_back = 0.0
         # Goes on evenly when the clock is set.
         self._epoch = time.time() - time.monotonic()
         self.problem = ""
@@ -87,8 +88,7 @@ class Surroundings:
             except TimeoutError:
                 log.warning("the cluster doesn't say what it has")
                 self._asked.set()
-        if time.monotonic() >= self._next_accounts:
-            await asyncio.to_thread(self._read_accounts)
+        await asyncio.to_thread(self._read)
         return World(
             time=self._epoch + time.monotonic(),
             nodes=self._nodes,
@@ -97,23 +97,20 @@ class Surroundings:
             bad_nodes=self._bad_nodes,
         )
 
-    def forget_accounts(self) -> None:
-        """Lets the next look read quotas and use anew."""
-        self._next_accounts = 0.0
-
-    def _read_accounts(self) -> None:
+    def _read(self) -> None:
         store, now = self._core.store, datetime.now(UTC)
-        used = store.usage(now - timedelta(days=DAYS_OF_DEVICE_HOURS))
-        quotas = store.quotas()
+        if time.monotonic() >= self._next_look_back:
+            self._used = store.usage(now - timedelta(days=DAYS_OF_DEVICE_HOURS))
+            lost = store.lost_by_node(now - timedelta(minutes=BAD_NODE_MINUTES))
+            bad = frozenset(node for node, packets in lost.items() if packets >= BAD_NODE_PACKETS)
+            for node in sorted(bad - self._bad_nodes):
+                log.warning("node is kept off", node=node, packets_lost=lost[node])
+            self._bad_nodes = bad
+            self._next_look_back = time.monotonic() + LOOK_BACK_SECONDS
         self._accounts = {
-            name: Account(quotas[name], used.get(name, 0.0) / 3600) for name in quotas
+            name: Account(quota, self._used.get(name, 0.0) / 3600)
+            for name, quota in store.quotas().items()
         }
-        lost = store.lost_by_node(now - timedelta(minutes=BAD_NODE_MINUTES))
-        bad = frozenset(node for node, packets in lost.items() if packets >= BAD_NODE_PACKETS)
-        for node in sorted(bad - self._bad_nodes):
-            log.warning("node is kept off", node=node, packets_lost=lost[node])
-        self._bad_nodes = bad
-        self._next_accounts = time.monotonic() + ACCOUNT_SECONDS
 
     async def _watch_cluster(self) -> None:
         while True:

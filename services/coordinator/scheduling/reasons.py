@@ -109,7 +109,7 @@ class Reasons:
             )
         if not self._nodes:
             return "waits for a node: the cluster has none that lives"
-        largest = max(self._nodes.values(), key=lambda has: (has.devices, has.cpus))
+        largest = max(self._nodes.values(), key=lambda has: (has.cpus, has.gpus))
         if job.shape.gpus > max(has.gpus for has in self._nodes.values()):
             largest = max(self._nodes.values(), key=lambda has: has.gpus)
             return (
