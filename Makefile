@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: setup demo test test-stack test-services test-parts test-slow test-engine chaos lint bench validate proto clean
+.PHONY: setup demo test test-stack test-services test-parts test-slow test-engine chaos lint bench bench-coordinator validate proto clean
 
 setup: $(VENV)/.installed
 
@@ -56,6 +56,9 @@ lint: setup
 
 bench: setup
 	$(BIN)/python benchmarks/overhead.py
+
+bench-coordinator: setup
+	$(BIN)/python -m benchmarks.coordinator
 
 validate: setup
 	$(BIN)/python -m benchmarks.validation

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
+import grpc
 import pytest
 from coordinator_harness import AUTH, House, a_step, refusal, until
 
+from services.coordinator import hints
+from services.coordinator.api import feeds, watching
 from tuner.errors import Status
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.names import JobName
@@ -74,7 +77,11 @@ async def _failing(follow) -> None:
     await follow()
 
 
-async def test_many_events_come_in_bounded_messages(house: House) -> None:
+async def test_many_events_come_in_bounded_messages(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for room in (feeds, watching):
+        monkeypatch.setattr(room, "EVENTS_A_MESSAGE", 200)
     job = await house.create()
     runner = await house.enrol(job.name)
     await runner.record(*(runner.row(replicate=i) for i in range(450)))
@@ -83,7 +90,7 @@ async def test_many_events_come_in_bounded_messages(house: House) -> None:
     sizes = []
     async for message in house.stub.WatchJob(pb.WatchJobRequest(name=job.name), metadata=AUTH):
         sizes.append(len(message.events))
-    assert max(sizes) <= 1000
+    assert max(sizes) <= 200
     assert len(sizes) < 10
 
 
@@ -128,3 +135,147 @@ async def test_shutdown_doesnt_wait_for_watchers(house: House) -> None:
     assert (await watching).status is Status.UNAVAILABLE
     assert (await logs).status is Status.UNAVAILABLE
     await house.start()
+
+
+async def test_slow_watchers_miss_nothing_of_what_many_record(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So little is kept that whoever dawdles must reread.
+    monkeypatch.setattr(feeds, "EVENTS_KEPT", 20)
+    monkeypatch.setattr(feeds, "PACE_SECONDS", 0.02)
+    job = await house.create()
+    runner = await house.enrol(job.name)
+
+    async def follow(slowness: float) -> list[int]:
+        seen: list[int] = []
+        async for message in house.stub.WatchJob(pb.WatchJobRequest(name=job.name), metadata=AUTH):
+            seen += [event.sequence for event in message.events]
+            await asyncio.sleep(slowness)
+        return seen
+
+    watchers = [asyncio.create_task(follow(slowness)) for slowness in (0.0, 0.0, 0.05, 0.15)]
+    await asyncio.gather(
+        *(
+            runner.record(*(runner.row(replicate=10 * batch + i) for i in range(10)))
+            for batch in range(40)
+        )
+    )
+    await runner.conclude()
+    await runner.finish("COMPLETED")
+    last = (await house.get(job.name)).last_sequence
+    for seen in await asyncio.gather(*watchers):
+        assert seen[: seen.index(last) + 1] == list(range(1, last + 1))
+
+
+async def test_a_job_under_load_costs_a_watcher_few_messages(house: House) -> None:
+    job = await house.create()
+    runner = await house.enrol(job.name)
+    watching = asyncio.create_task(_messages(house, job.name))
+    begun = asyncio.get_running_loop().time()
+    for replicate in range(120):
+        await runner.record(runner.row(replicate=replicate))
+        await asyncio.sleep(0.01)
+    await house.cancel(job.name)
+    await runner.finish("CANCELLED")
+    messages = await watching
+    seconds = asyncio.get_running_loop().time() - begun
+    rows = [m for m in messages if m.events[-1].HasField("measurement_recorded")]
+    # The first comes at once; the job's end doesn't wait for its turn.
+    assert len(rows) <= seconds / feeds.PACE_SECONDS + 2
+    assert messages[-1].events[-1].job_state_changed.state == pb.JOB_STATE_CANCELLED
+
+
+async def test_the_first_event_after_a_quiet_time_comes_at_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "PACE_SECONDS", 0.1)
+    # With an hour between looks, only news itself can bring an event.
+    monkeypatch.setattr(hints.wait, "__defaults__", (3600.0,))
+    job = await house.create()
+    runner = await house.enrol(job.name)
+    arrived: asyncio.Queue[pb.Event] = asyncio.Queue()
+
+    async def follow() -> None:
+        async for message in house.stub.WatchJob(pb.WatchJobRequest(name=job.name), metadata=AUTH):
+            for event in message.events:
+                arrived.put_nowait(event)
+
+    task = asyncio.create_task(follow())
+    async with asyncio.timeout(20):
+        for replicate in range(3):
+            await asyncio.sleep(0.15)
+            await runner.record(runner.row(replicate=replicate))
+            while not (event := await arrived.get()).HasField("measurement_recorded"):
+                pass
+            assert event.measurement_recorded.replicate == replicate
+    task.cancel()
+
+
+async def test_a_watch_goes_on_over_an_earlier_end(house: House) -> None:
+    job = await house.create()
+    runner = await house.enrol(job.name)
+    await runner.record(runner.row())
+    await house.cancel(job.name)
+    await runner.finish("CANCELLED")
+    await house.reaches(job.name, "CANCELLED")
+    ended = (await house.get(job.name)).last_sequence
+    assert (await house.watch(job.name))[-1].sequence == ended
+    await house.stub.ResumeJob(pb.ResumeJobRequest(name=job.name), metadata=AUTH)
+    again = asyncio.create_task(house.watch(job.name))
+    late = asyncio.create_task(house.watch(job.name, after=ended))
+    second = await house.enrol(job.name, 2)
+    await second.record(second.row(replicate=1))
+    await second.conclude()
+    await second.finish("COMPLETED")
+    events = await again
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    assert events[-1].job_state_changed.state == pb.JOB_STATE_SUCCEEDED
+    assert await late == events[ended:]
+
+
+async def test_what_a_feed_keeps_is_bounded_and_goes_with_its_last_watcher(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeds, "EVENTS_KEPT", 100)
+    monkeypatch.setattr(feeds, "PACE_SECONDS", 0.02)
+    job = await house.create()
+    runner = await house.enrol(job.name)
+    row = await asyncio.to_thread(house.store.get_job, JobName.parse(job.name))
+    some = feeds.Feeds(house.store, house.coordinator.core.hints)
+    async with some.feed(row) as feed, some.feed(row) as other:
+        assert feed is other
+        for batch in range(4):
+            await runner.record(*(runner.row(replicate=100 * batch + i) for i in range(60)))
+        await until(lambda: feed.tail >= row.last_sequence + 240)
+        assert feed.kept <= feeds.EVENTS_KEPT
+        # Who is too far behind is told to reread, and the others share their messages.
+        assert feed.messages(row.last_sequence) is None
+        assert feed.messages(feed.tail - 5) is feed.messages(feed.tail - 5)
+    async with some.feed(row) as later:
+        assert later is not feed
+
+
+async def test_a_watcher_too_many_is_refused_in_words(house: House) -> None:
+    await house.restart(max_watchers_per_caller=2)
+    job = await house.create()
+    watchers = [house.stub.WatchJob(pb.WatchJobRequest(name=job.name), metadata=AUTH) for _ in "ab"]
+    for watcher in watchers:
+        assert (await watcher.read()).events
+    error = await refusal(house.stub.WatchJob(pb.WatchJobRequest(name=job.name), metadata=AUTH))
+    assert (error.status, error.reason) == (Status.RESOURCE_EXHAUSTED, "TOO_MANY_WATCHERS")
+    assert "2 streams" in error.message
+    watchers[0].cancel()
+
+    async def there_is_room() -> bool:
+        stream = house.stub.WatchJob(pb.WatchJobRequest(name=job.name), metadata=AUTH)
+        try:
+            return bool((await stream.read()).events)
+        except grpc.aio.AioRpcError:
+            return False
+
+    await until(there_is_room)
+
+
+async def _messages(house: House, name: str) -> list[pb.WatchJobResponse]:
+    request = pb.WatchJobRequest(name=name)
+    return [message async for message in house.stub.WatchJob(request, metadata=AUTH)]
