@@ -23,6 +23,9 @@ STATE_STYLES = {
     "FAILED": "red",
     "CANCELLED": "yellow",
     "CANCELLING": "yellow",
+    "STOPPING": "yellow",
+    "PAUSING": "yellow",
+    "PAUSED": "yellow",
     "RUNNING": "cyan",
 }
 
