@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeVar
@@ -166,13 +167,11 @@ class Leader:
             async with asyncio.timeout_at(until) as bound:
                 while True:
                     await wait(refused, RENEW_SECONDS)
+                    refused.clear()
                     sent = loop.time()
-                    try:
+                    # For how long it may fail is up to the bound; `_ask` tells that it does.
+                    with suppress(UnavailableError):
                         await self._ask(renew)
-                    except UnavailableError:
-                        # The next try is soon enough; for how long is up to the bound.
-                        refused.clear()
-                    else:
                         bound.reschedule(sent + LEASE_SECONDS)
         except DeposedError as error:
             log.warning("leads no more", epoch=lease.epoch, reason=str(error))

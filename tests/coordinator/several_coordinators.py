@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +152,7 @@ class Runner:
         return until(lambda: len(self.beats) > seen + 1, seconds)
 
     def longest_pause(self) -> float:
-        return max(b - a for a, b in zip(self.beats, self.beats[1:], strict=False))
+        return max(b - a for a, b in pairwise(self.beats))
 
     def close(self) -> None:
         self._end.set()
