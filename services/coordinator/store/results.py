@@ -251,7 +251,11 @@ def _insert_tries(
             next(numbers),
             a.outcome.value,
             a.billed_device_seconds,
-            *((a.node, job.now) if a.outcome is PacketOutcome.LOST else (None, None)),
+            *(
+                (a.node.replace("\0", "\ufffd"), job.now)
+                if a.outcome is PacketOutcome.LOST
+                else (None, None)
+            ),
         )
         for key, a in tries.items()
     ]

@@ -20,6 +20,7 @@ from store_samples import (
 )
 
 from services.coordinator.store import SqlStore
+from services.coordinator.store.codec import pack
 from services.coordinator.store.errors import NotFoundError
 from services.coordinator.store.rows import Recorded
 from tuner.errors import TunerError
@@ -186,3 +187,41 @@ def test_a_large_batch_takes_as_few_statements_as_a_small_one(store: SqlStore) -
         counts.append(count[0])
     assert counts[0] == counts[1] <= 10
     assert counts[2] <= counts[1] + 2  # ids are looked up in chunks
+
+
+def test_bytes_from_the_wire_are_kept_as_they_came_with_the_time_of_their_recording(
+    store: SqlStore,
+) -> None:
+    job, other = a_running_job(store), a_running_job(store)
+    rows = [a_measurement(job.name, i, error="é" * i) for i in range(3)]
+    payloads = [pack(row)[1] for row in rows]
+    assert store.record(*job.caller, rows, [a_try()], (), payloads) == Recorded(3, 0, 0)
+    assert store.record(*job.caller, rows[::-1], [], (), payloads[::-1]).repeated == 3
+    found, _ = store.measurements(job.name)
+    assert [replace(m, record_time=None) for m in found] == rows
+    log = log_of(store, job.name)
+    assert [e.what for e in log[-4:-1]] == found
+    assert {m.record_time for m in found} == {log[-1].time}
+    # A time that a runner claims is none.
+    claimed = a_measurement(other.name, record_time=START)
+    store.record(*other.caller, [claimed], [])
+    (kept,), _ = store.measurements(other.name)
+    assert kept.record_time == log_of(store, other.name)[-1].time
+
+
+def test_names_without_a_place_in_the_database_are_refused(store: SqlStore) -> None:
+    job = a_running_job(store)
+    with pytest.raises(TunerError) as refused:
+        store.record(*job.caller, [a_measurement(job.name, packet="a\0b")], [])
+    assert refused.value.violations[0].field == "measurements[0].packet"
+    with pytest.raises(TunerError) as refused:
+        store.record(*job.caller, [], [a_try(), a_try(packet="\0")])
+    assert refused.value.violations[0].field == "packet_attempts[1].packet"
+
+
+def test_a_lost_try_says_where_and_when(store: SqlStore) -> None:
+    job = a_running_job(store)
+    tries = [a_try(1), a_try(2, outcome=PacketOutcome.LOST, node="node-9\0")]
+    store.record(*job.caller, [], tries)
+    since = log_of(store, job.name)[-1].time
+    assert store.lost_by_node(since) == {"node-9\ufffd": 1}
