@@ -65,7 +65,7 @@ class Storm:
             StormError: Something stayed broken, a watcher failed, or the time is over.
         """
         began = time.monotonic()
-        self.until(self._all_measured, "every job's first measurement", RECOVERY_SECONDS)
+        self.until(self._any_measured, "the first measurement", RECOVERY_SECONDS)
         for fault in faults:
             whom = self._strike(fault)
             if not whom:
@@ -132,8 +132,8 @@ class Storm:
         self.until(whole, f"the recovery from: {fault.kind}", RECOVERY_SECONDS)
         return time.monotonic() - since
 
-    def _all_measured(self) -> bool:
-        return all(w.measured or w.done for w in self.troop.live.values())
+    def _any_measured(self) -> bool:
+        return any(w.measured for w in self.troop.live.values())
 
     def _check(self) -> None:
         """Raises StormError where something has broken that none of this may break."""
@@ -151,7 +151,10 @@ class Storm:
         services = [*self.stage.coordinators, self.stage.head, *self.stage.nodes]
         down = [s.name for s in (*services, self.stage.postgres) if not s.up()]
         now = time.monotonic()
-        quiet = [f"{w.name} for {now - w.measured:.0f} s" for w in self.troop.live.values()]
+        quiet = [
+            f"{w.name} for {now - w.measured:.0f} s" if w.measured else f"{w.name} at all"
+            for w in self.troop.live.values()
+        ]
         return (
             f"down: {', '.join(down) or 'nothing'}; frozen: {len(self.stage.frozen)}; "
             f"nodes known: {self.stage.head.living_nodes()}; no measurement of "

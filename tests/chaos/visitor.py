@@ -21,6 +21,8 @@ from tuner.jobs import JobState
 
 PATIENCE_SECONDS = 120.0
 LOOK_SECONDS = 0.5
+SPARED_SECONDS = 60.0
+"""How long a job that was paused is left alone."""
 
 
 def waiting_spec(number: int) -> JobSpec:
@@ -68,6 +70,7 @@ class Visitor:
         self._troop = troop
         self._rng = np.random.default_rng([seed, 4])
         self._urgent = dict(urgent)
+        self._paused: dict[str, float] = {}
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._run, name="visitor", daemon=True)
 
@@ -153,10 +156,12 @@ class Visitor:
 
     def _interrupt(self, client: Client) -> None:
         """Pauses one of the others, and resumes it."""
-        live = [*self._troop.live]
+        # One that has moved on since it was last paused: it is to get somewhere, too.
+        live = [n for n, w in [*self._troop.live.items()] if w.measured > self._paused.get(n, 0.0)]
         if not live:
             return
         name = live[int(self._rng.integers(len(live)))]
+        self._paused[name] = time.monotonic() + SPARED_SECONDS
         try:
             job = persistently(lambda: client.get_job(name))
         except TunerError as error:
