@@ -99,6 +99,7 @@ def test_every_earlier_version_comes_to_head_with_its_data_and_goes_on(
         for search in (None, TREES, DEPTH):
             assert store.measurements(name, search) == before.measurements(name, search)
             assert store.plan(name, search) == before.plan(name, search)
+            assert store.trials(name, search, 0, 99) == before.trials(name, search, 0, 99)
         assert store.billed_by_level(name) == before.billed_by_level(name)
         assert store.surplus(name) == (before.surplus(name) if "surplus" in had else [])
         assert store.artifacts(name) == (before.artifacts(name) if "artifacts" in had else [])
