@@ -20,7 +20,7 @@ from services.runner.broker import Broker
 from tuner.datasets.base import Data
 from tuner.learners.base import Learner
 from tuner.spec import JobSpec
-from tuner.trials.slots import SlotSearcher, SlotWorker, resources
+from tuner.trials.slots import SlotScheduler, SlotSearcher, SlotWorker, resources
 from tuner.trials.work import Allowed, Loss, SlotConfig
 from tuner.wire.names import JobName
 
@@ -174,7 +174,12 @@ def run_slots(
     with tempfile.TemporaryDirectory(prefix="tuner-tune-") as folder:
         tune.Tuner(
             trainable,
-            tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1, reuse_actors=False),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                scheduler=SlotScheduler(searcher),
+                num_samples=-1,
+                reuse_actors=False,
+            ),
             run_config=tune.RunConfig(
                 name=label,
                 storage_path=folder,

@@ -8,13 +8,15 @@ actor call.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import ray
 from ray import tune
 from ray.tune import PlacementGroupFactory
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from tuner.datasets.base import Data
@@ -59,13 +61,17 @@ class SlotWorker(tune.Trainable):
         self._learners = learners or {}
         self._splits = Splits(data, split, slot.seed)
         self._device = Accelerator.of_this_worker(slot.gpus)
-        context = ray.get_runtime_context()
-        self._node = context.get_node_id()
-        ray.get(broker.join.remote(self.trial_id, context.current_actor, self._node))
+        self._node = ray.get_runtime_context().get_node_id()
+        self._joined = False
         self._packets = 0
 
     def step(self) -> dict[str, Any]:
         """Pulls and runs packets for a while."""
+        if not self._joined:
+            # Not before: a slot that Ray Tune takes back before its first step never was one.
+            actor = ray.get_runtime_context().current_actor
+            ray.get(self._broker.join.remote(self.trial_id, actor, self._node))
+            self._joined = True
         until = time.monotonic() + STEP_SECONDS
         reports: list[Report] = []
         while (left := until - time.monotonic()) > 0:
@@ -148,6 +154,20 @@ class SlotSearcher(Searcher):
         """Notes that a worker has ended."""
         self._live.discard(trial_id)
 
+    def outdated(self, trials: Iterable[Trial]) -> list[Trial]:
+        """Returns the slots that wait for room and aren't wanted as they are any more.
+
+        The share may have become less, or other nodes are to be kept off: what waits for
+        room on one that is full would wait for ever beside one that is free again.
+        """
+        waiting = [trial for trial in trials if trial.status == Trial.PENDING]
+        beyond = len(self._live) - self.share
+        return [
+            trial
+            for place, trial in enumerate(waiting)
+            if place < beyond or trial.config.get("avoided") != list(self.avoided)
+        ]
+
     def close(self) -> None:
         """Supplies no more workers: Ray Tune ends when the last has ended."""
         self._closed = True
@@ -158,3 +178,19 @@ class SlotSearcher(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Restores nothing."""
+
+
+class SlotScheduler(FIFOScheduler):
+    """Starts slots in their order, and takes back those that wait and aren't wanted any more."""
+
+    def __init__(self, searcher: SlotSearcher) -> None:
+        """Makes it of the slots' supplier."""
+        super().__init__()
+        self._searcher = searcher
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """Returns the slot to start next; Ray Tune asks again and again."""
+        for trial in self._searcher.outdated(tune_controller.get_live_trials()):
+            tune_controller.stop_trial(trial)
+        chosen: Trial | None = super().choose_trial_to_run(tune_controller)
+        return chosen
