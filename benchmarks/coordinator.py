@@ -1,7 +1,7 @@
 """The coordinator under load, beside Optuna's storages on the same databases, in one run.
 
     python -m benchmarks.coordinator [--quick] [--only sqlite|postgresql] [--no-peers]
-                                     [--json FILE]
+                                     [--stored N] [--json FILE]
 
 Real processes on one machine: a coordinator on a cluster that runs nothing, runners that send
 measurements in batches of at most 64 over gRPC with the tokens that they enrolled for, people
@@ -27,7 +27,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from benchmarks.load import clients, peers, rows
@@ -77,7 +77,8 @@ class Figures:
         stored: Measurements in it when this began.
         records: Measurements a second that were acknowledged, as fast as RUNNERS could.
         record_ms: Median and 99th percentile of a call's milliseconds meanwhile.
-        get_ms: The same of GetJob at OFFERED measurements a second.
+        cpu_us: The server's processor time a measurement meanwhile, in microseconds.
+        get_ms: Median and 99th percentile of GetJob's milliseconds at OFFERED measurements a second.
         submit_ms: The same of CreateJob.
         offered_ms: The same of RecordMeasurements.
         watch: What watchers saw.
@@ -90,6 +91,7 @@ class Figures:
     stored: int
     records: float
     record_ms: tuple[float, float]
+    cpu_us: float
     get_ms: tuple[float, float]
     submit_ms: tuple[float, float]
     offered_ms: tuple[float, float]
@@ -107,14 +109,20 @@ def percentiles(seconds: Sequence[float]) -> tuple[float, float]:
 
 def throughput(
     server: Served, some: list[clients.Runner], count: int
-) -> tuple[float, tuple[float, float]]:
-    """Returns measurements a second while all record at once, and the calls' milliseconds."""
-    done = together(*[(clients.record_all, (server.address, r, count)) for r in some])
+) -> tuple[float, tuple[float, float], float]:
+    """Returns measurements a second while all record at once.
+
+    Beside it the calls' milliseconds, and the server's processor time a measurement, in
+    microseconds.
+    """
+    work = [(clients.record_all, (server.address, server.pid, r, count)) for r in some]
+    done, cpu = zip(*together(*work), strict=True)
     for runner in some:
         runner.sent += count
     begin, end = min(d[0][0] for d in done), min(d[-1][1] for d in done)
     acknowledged = sum(n for d in done for _, at, n in d if at <= end)
-    return acknowledged / (end - begin), percentiles([b - a for d in done for a, b, _ in d])
+    each = 1e6 * max(cpu) / (count * len(some))
+    return acknowledged / (end - begin), percentiles([b - a for d in done for a, b, _ in d]), each
 
 
 def latencies(
@@ -155,7 +163,7 @@ def measured(
 ) -> Figures:
     """Measures a coordinator with what its database holds now."""
     stored = rows.recorded(url)
-    records, record = throughput(server, some[:RUNNERS], size.rows)
+    records, record, cpu = throughput(server, some[:RUNNERS], size.rows)
     get, submit, offered = latencies(server, some[:RUNNERS], size)
     seen = watched(server, some[RUNNERS:], size)
     before = sum(r.sent for r in some)
@@ -164,6 +172,7 @@ def measured(
         stored=stored,
         records=records,
         record_ms=record,
+        cpu_us=cpu,
         get_ms=percentiles(get),
         submit_ms=percentiles(submit),
         offered_ms=percentiles(offered),
@@ -211,8 +220,10 @@ def main() -> None:
     parser.add_argument("--only", choices=["sqlite", "postgresql"], help="one database of the two")
     parser.add_argument("--no-peers", action="store_true", help="leave Optuna out")
     parser.add_argument("--json", type=Path, help="save the figures here")
+    parser.add_argument("--stored", type=int, help="measurements to end with")
     options = parser.parse_args()
     size = QUICK if options.quick else FULL
+    size = replace(size, large=options.stored or size.large)
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     figures: list[Figures] = []
     ways: dict[str, dict[str, float]] = {}
@@ -276,6 +287,7 @@ def _beside(database: str, own: Sequence[Figures]) -> Iterator[str]:
 
 _LINES: dict[str, Callable[[Figures], float]] = {
     "records/s, as fast as it goes": lambda f: f.records,
+    "the server's processor time a record, us": lambda f: f.cpu_us,
     "RecordMeasurements meanwhile, median ms": lambda f: f.record_ms[0],
     "RecordMeasurements meanwhile, p99 ms": lambda f: f.record_ms[1],
     "GetJob at 1,000 records/s, median ms": lambda f: f.get_ms[0],

@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 
 from benchmarks.load.rows import BATCH, a_spec, requests
-from benchmarks.load.server import Served
+from benchmarks.load.server import Served, cpu_seconds
 from tuner.v1 import runner_service_pb2 as rpb
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.v1.runner_service_pb2_grpc import RunnerServiceStub
@@ -89,13 +89,13 @@ def runners(server: Served, count: int) -> list[Runner]:
 
 
 def record_all(
-    barrier: Barrier, address: str, runner: Runner, count: int
-) -> list[tuple[float, float, int]]:
+    barrier: Barrier, address: str, pid: int, runner: Runner, count: int
+) -> tuple[list[tuple[float, float, int]], float]:
     """Records as fast as it is acknowledged, one call after the other.
 
     Returns:
         For each call when it began, when it was acknowledged, by the monotonic clock, and its
-        measurements.
+        measurements; and the processor time that the server, of that process, took meanwhile.
     """
     calls = runner.requests(count, BATCH)
     done = []
@@ -103,7 +103,7 @@ def record_all(
         record = channel.unary_unary(RECORD)
         grpc.channel_ready_future(channel).result(TIMEOUT)
         barrier.wait(TIMEOUT)
-        left = count
+        left, cpu = count, cpu_seconds(pid)
         for call in calls:
             begin = time.monotonic()
             answer = _patiently(record, call, runner.metadata)
@@ -111,7 +111,7 @@ def record_all(
             assert rows == min(BATCH, left), f"{rows} were recorded of {min(BATCH, left)}"
             left -= rows
             done.append((begin, time.monotonic(), rows))
-    return done
+        return done, cpu_seconds(pid) - cpu
 
 
 def _patiently(call: Any, request: bytes, metadata: Metadata) -> bytes:

@@ -67,12 +67,14 @@ class Served:
     """A coordinator that runs in another process.
 
     Attributes:
+        pid: Its process.
         address: Where it listens.
         token: What clients show.
     """
 
     def __init__(self, popen: subprocess.Popen[str], folder: Path) -> None:
         self._popen = popen
+        self.pid = popen.pid
         self._codes: dict[str, str] = {}
         path = folder / "coordinator.json"
         deadline = time.monotonic() + 60
@@ -97,10 +99,11 @@ class Served:
         line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         return int(line.split()[1]) / 1024
 
-    def cpu_seconds(self) -> float:
-        """Returns the processor time that it has taken, of all its threads."""
-        fields = Path(f"/proc/{self._popen.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+def cpu_seconds(pid: int) -> float:
+    """Returns the processor time that a process has taken, of all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
@@ -119,10 +122,7 @@ def served(folder: Path, url: str, jobs: int) -> Iterator[Served]:
         "TUNER_COORDINATOR_ENROLMENT_SECONDS": "86400",
         "TUNER_COORDINATOR_LOG_LEVEL": "warning",
     }
-    profile = os.environ.get("TUNER_BENCH_PROFILE", "")
     command = [sys.executable, "-m", "benchmarks.load.server"]
-    if profile:
-        command[1:1] = ["-m", "cProfile", "-o", profile]
     popen = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         yield Served(popen, folder)
