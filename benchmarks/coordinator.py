@@ -78,7 +78,7 @@ class Figures:
         records: Measurements a second that were acknowledged, as fast as RUNNERS could.
         record_ms: Median and 99th percentile of a call's milliseconds meanwhile.
         cpu_us: The server's processor time a measurement meanwhile, in microseconds.
-        get_ms: Median and 99th percentile of GetJob's milliseconds at OFFERED measurements a second.
+        get_ms: The same two of GetJob's milliseconds at OFFERED measurements a second.
         submit_ms: The same of CreateJob.
         offered_ms: The same of RecordMeasurements.
         watch: What watchers saw.

@@ -100,7 +100,7 @@ def record_all(
     calls = runner.requests(count, BATCH)
     done = []
     with grpc.insecure_channel(address) as channel:
-        record = channel.unary_unary(RECORD)
+        record: Any = channel.unary_unary(RECORD)
         grpc.channel_ready_future(channel).result(TIMEOUT)
         barrier.wait(TIMEOUT)
         left, cpu = count, cpu_seconds(pid)
@@ -120,11 +120,12 @@ def _patiently(call: Any, request: bytes, metadata: Metadata) -> bytes:
     while True:
         try:
             answer: bytes = call(request, metadata=metadata, timeout=TIMEOUT)
-            return answer
         except grpc.RpcError as error:
             if error.code() != grpc.StatusCode.UNAVAILABLE or time.monotonic() > end:
                 raise
             time.sleep(0.1)
+        else:
+            return answer
 
 
 @dataclass
@@ -165,7 +166,7 @@ def offer_records(
 async def _offer(barrier: Barrier, address: str, offered: Offered) -> list[float]:
     took: list[float] = []
     async with grpc.aio.insecure_channel(address) as channel:
-        call = channel.unary_unary(offered.method)
+        call: Any = channel.unary_unary(offered.method)
         await channel.channel_ready()
 
         async def once(due: float, metadata: Metadata, request: bytes) -> None:
@@ -228,7 +229,7 @@ async def _watch(
     begin = time.monotonic()
 
     async def follow(channel: grpc.aio.Channel, job: str, after: int) -> None:
-        stream = channel.unary_stream(WATCH)
+        stream: Any = channel.unary_stream(WATCH)
         request = pb.WatchJobRequest(name=job, after=after).SerializeToString()
         times: list[float] = []
         last, whole = after, True
