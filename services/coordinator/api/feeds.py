@@ -26,8 +26,9 @@ EVENTS_A_MESSAGE = 1000
 PACE_SECONDS = 1.0
 """The least time between two messages to a watcher that is up to date, but for news of a state."""
 
-EVENTS_KEPT = 2000
-BYTES_KEPT = 2 * 1024 * 1024
+EVENTS_KEPT = 1000
+BYTES_KEPT = 512 * 1024
+"""Of each job that is watched; in memory they take two or three times as much."""
 
 
 class Feed:
