@@ -137,6 +137,18 @@ class Filling:
             waiting = [c for c in firsts if not c.got and not c.why]
             self._share_out(waiting, more, level, self._due)
 
+    def more(self, room: Room) -> None:
+        """Hands out, of what is wanted, what fits other room than was thought of."""
+        before, self._room = self._room, room
+        found = [c for c in self._claims.values() if c.why == "no room"]
+        for claim in found:
+            claim.why = ""
+            if claim.got < claim.job.slots_held:
+                # It is to give some up, and not to have others in their place.
+                claim.most = claim.got
+        self.needed()
+        self._room = before
+
     def spare(self) -> None:
         """Hands out what nobody wants, so that nobody has to ask for it first."""
         for claim in self._claims.values():

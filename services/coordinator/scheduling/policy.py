@@ -76,6 +76,7 @@ class _Look:
         asking = [(self._jobs[n], ideal[n].barred) for n in urgent]
         reservations.begin(now, asking, self._nodes, self._free, self._whole)
         claims, filling = self._lent(blocked)
+        filling.more(self._really_free(claims))
         history.hold_back(n for n, c in claims.items() if c.own_fault and not c.job.admitted)
         memory.wanting = tuple(n for n, c in ideal.items() if c.short and not c.own_fault)
         memory.wanting += tuple(n for n in blocked if n not in memory.wanting)
@@ -165,6 +166,22 @@ class _Look:
             if not more:
                 return claims, filling
             blocked |= more
+
+    def _really_free(self, claims: Mapping[str, Claim]) -> Room:
+        """Returns what is free now, less what those take who are to grow.
+
+        Slots were handed out as if each could be anywhere, and so perhaps not as well as
+        they lie.
+        """
+        room = Room(self._free, self._order)
+        for reservation in self._memory.reservations.all:
+            if reservation.job in claims:
+                room.take(reservation.node, claims[reservation.job].job.shape)
+        for claim in sorted(claims.values(), key=lambda c: c.job.seniority):
+            kept = 0 if self._memory.reservations.of(claim.job.name) is None else 1
+            for _ in range(claim.got - claim.job.slots_held - kept):
+                room.place(claim.job, claim.barred)
+        return room
 
     def _blocked(self, claims: Mapping[str, Claim]) -> frozenset[str]:
         """Returns jobs that were given more than will find room by itself."""
