@@ -13,7 +13,7 @@ from tuner import Client, JobSpec
 from tuner.client import Job
 from tuner.curve import SearchState
 from tuner.errors import Status, TunerError
-from tuner.jobs import Event, RunnerEnded
+from tuner.jobs import Event, JobState, JobStateChanged, RunnerEnded
 from tuner.record import Measurement, PlanStep, record_digest
 
 _Answer = TypeVar("_Answer")
@@ -101,6 +101,7 @@ class Watcher:
     Attributes:
         events: What it has seen, in order.
         measured: When it last saw a measurement, by the monotonic clock.
+        state: Where the job stood when it last changed its state.
         failure: What ended it before the job had.
     """
 
@@ -108,6 +109,7 @@ class Watcher:
         self.name = name
         self.events: list[Event] = []
         self.measured = 0.0
+        self.state = JobState.PENDING
         self.failure: BaseException | None = None
         self._connect = connect
         self._thread = threading.Thread(target=self._run, name=f"watcher of {name}", daemon=True)
@@ -130,6 +132,8 @@ class Watcher:
                     self.events.append(event)
                     if isinstance(event.what, Measurement):
                         self.measured = time.monotonic()
+                    elif isinstance(event.what, JobStateChanged):
+                        self.state = event.what.state
         except Exception as error:  # noqa: BLE001 - told by whoever runs the storm
             self.failure = error
 

@@ -70,7 +70,7 @@ class Script:
     def __init__(
         self,
         seed: int,
-        may_kill: Callable[[], bool],
+        may_kill: Callable[[str], bool],
         once: dict[str, tuple[Mode, ...]] | None = None,
         often: dict[str, tuple[Mode, ...]] | None = None,
     ) -> None:
@@ -78,7 +78,8 @@ class Script:
 
         Args:
             seed: The storm's.
-            may_kill: Tells whether a coordinator may be killed now; else a kill waits.
+            may_kill: Tells whether a coordinator may be killed at this method now; else the
+                kill waits.
             once: See ONCE, which it is unless given.
             often: See OFTEN, which it is unless given.
         """
@@ -88,6 +89,7 @@ class Script:
         # One a method: which calls come between is no matter of the seed.
         self._rng = {m: np.random.default_rng([seed, *m.encode()]) for m in {*once, *often}}
         self._once = {method: self._shuffled(method, modes) for method, modes in once.items()}
+        self._wanted = once
         self._often = often
         self._gap = {method: self._drawn(method) for method in {*once, *often}}
         self.hits: Counter[tuple[str, Mode]] = Counter()
@@ -113,7 +115,7 @@ class Script:
     def _chosen(self, method: str) -> Mode | None:
         left, often = self._once.get(method, []), self._often.get(method, ())
         for mode in left:
-            if mode not in _KILLS or self._may_kill():
+            if mode not in _KILLS or self._may_kill(method):
                 left.remove(mode)
                 return mode
         return often[int(self._rng[method].integers(len(often)))] if often else None
@@ -131,7 +133,7 @@ class Script:
         with self._lock:
             return [
                 (method, mode)
-                for method, modes in sorted(ONCE.items())
+                for method, modes in sorted(self._wanted.items())
                 for mode in modes
                 if not self.hits[method, mode]
             ]

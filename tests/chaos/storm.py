@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tests.chaos.faults import Fault, Stage
 from tests.chaos.jobs import Troop, names
 from tests.chaos.visitor import Visitor
+from tuner.jobs import JobState
 
 LOOK_SECONDS = 0.2
 TARGET_PATIENCE_SECONDS = 60.0
@@ -21,19 +22,21 @@ class StormError(AssertionError):
     """Something didn't come right; says what, and how things stood."""
 
 
+class InVainError(StormError):
+    """What was waited for didn't come."""
+
+
 @dataclass
 class Struck:
     """A fault that hit.
 
     Attributes:
-        at: Seconds since the storm began.
         fault: What.
         whom: Which process, or for how long.
         mended: Seconds until all served and every job had moved on, from the strike, or from
             the thaw of what was frozen; None where the next fault didn't wait for it.
     """
 
-    at: float
     fault: Fault
     whom: str
     mended: float | None = None
@@ -64,21 +67,24 @@ class Storm:
         Raises:
             StormError: Something stayed broken, a watcher failed, or the time is over.
         """
-        began = time.monotonic()
         self.until(self._any_measured, "the first measurement", RECOVERY_SECONDS)
         for fault in faults:
-            whom = self._strike(fault)
-            if not whom:
-                self.missed.append(fault)
-                continue
-            strike = Struck(time.monotonic() - began, fault, whom)
-            self.struck.append(strike)
-            self.say(f"{fault.kind} ({whom})")
-            if fault.waits:
-                strike.mended = self._mended(fault)
-                self.say(f"mended after {strike.mended:.1f} s")
+            self._strike(fault)
         self.until(lambda: not self.stage.frozen, "the thaw", 90)
         self.until(self.stage.keeper.all_up, "every service", RECOVERY_SECONDS)
+
+    def rage_on(self, wanted: Callable[[], bool], until: float) -> None:
+        """Kills runners, whose attempts begin with calls that are seldom made, for so long.
+
+        Args:
+            wanted: Tells whether to go on.
+            until: When to end at the latest, by the monotonic clock.
+
+        Raises:
+            StormError: See `rage`.
+        """
+        while wanted() and time.monotonic() < until:
+            self._strike(Fault("runner"))
 
     def to_the_end(self) -> None:
         """Waits for every job to end. Raises StormError."""
@@ -99,10 +105,11 @@ class Storm:
             if met():
                 return
             if time.monotonic() > end:
-                raise StormError(f"waited in vain for {what}; {self._state()}")
+                raise InVainError(f"waited in vain for {what}; {self._state()}")
             time.sleep(LOOK_SECONDS)
 
-    def _strike(self, fault: Fault) -> str:
+    def _strike(self, fault: Fault) -> None:
+        """Strikes, as soon as there is somebody to be struck, and waits where that is wanted."""
         whom = ""
 
         def hit() -> bool:
@@ -112,11 +119,16 @@ class Storm:
 
         try:
             self.until(hit, f"a {fault.target} to strike", TARGET_PATIENCE_SECONDS)
-        except StormError:
-            if time.monotonic() > self.deadline:
-                raise
+        except InVainError:
+            self.missed.append(fault)
             self.say(f"nobody there: {fault.kind}")
-        return whom
+            return
+        struck = Struck(fault, whom)
+        self.struck.append(struck)
+        self.say(f"{fault.kind} ({whom})")
+        if fault.waits:
+            struck.mended = self._mended(fault)
+            self.say(f"mended after {struck.mended:.1f} s")
 
     def _mended(self, fault: Fault) -> float:
         """Waits until all serve and every job has moved on; returns how long it took."""
@@ -126,7 +138,9 @@ class Storm:
         watchers = [*self.troop.live.values()]
 
         def whole() -> bool:
-            late = [w for w in watchers if w.measured < since and not w.done]
+            # Who was put aside, for another or by a call, moves on when its turn comes.
+            run = [w for w in watchers if w.state is JobState.RUNNING and not w.done]
+            late = [w for w in run if w.measured < since]
             return not late and self.stage.keeper.all_up()
 
         self.until(whole, f"the recovery from: {fault.kind}", RECOVERY_SECONDS)

@@ -22,6 +22,8 @@ from tests.chaos.theatre import Theatre, theatre
 from tests.chaos.visitor import Visitor, urgent_jobs
 from tuner import JobSpec
 
+END_SECONDS = 240.0
+"""What the last jobs may take after the storm."""
 SHORT_SECONDS = 240.0  # some forty where nothing else runs
 
 
@@ -52,6 +54,7 @@ def storm(
             visitor.start()
         try:
             raging.rage(faults)
+            raging.rage_on(lambda: bool(script.missed()), deadline - END_SECONDS)
             raging.to_the_end()
             raging.until(lambda: not there.stage.head.lingering(), "the last actors' end", 60)
             for name, watcher in troop.ended.items():

@@ -163,13 +163,13 @@ def test_an_error_comes_through_with_all_that_it_says(between: Between):
 def test_a_seed_draws_the_same_for_every_method_and_kills_wait_until_they_may():
     drawn = []
     for _ in range(2):
-        script = Script(5, lambda: True)
+        script = Script(5, lambda method: True)
         drawn.append({m: [script.next(m) for _ in range(200)] for m in {**ONCE, **OFTEN}})
     assert drawn[0] == drawn[1]
     assert all(set(modes) <= set(drawn[0][method]) for method, modes in ONCE.items())
 
     may = False
-    script = Script(5, lambda: may)
+    script = Script(5, lambda method: may)
     kills = (Mode.KILLED_BEFORE, Mode.KILLED_AFTER)
     before = [script.next("Heartbeat") for _ in range(400)]
     assert not any(mode in kills for mode in before)
