@@ -238,7 +238,10 @@ def main() -> None:
                 with tempfile.TemporaryDirectory(prefix="tuner-load-") as folder:
                     at = new().replace("postgresql:", "postgresql+psycopg:")
                     peer = optuna(Path(folder), at or peers.sqlite_url(Path(folder)), size.seconds)
-                    ways[name] = dict(peer)
+                    ways[name] = {}
+                    for way, rate in peer:
+                        ways[name][way] = rate
+                        print(f"{name}, {way}: {rate:.1f}/s", file=sys.stderr, flush=True)
     print(markdown(figures, ways))
     if options.json:
         data = {"figures": [asdict(f) for f in figures], "optuna": ways}
