@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection
@@ -29,13 +30,15 @@ class BadNodes:
             clock: Returns seconds of a clock that only goes forward.
         """
         self._clock = clock
+        self._lock = threading.Lock()
         self._losses: deque[tuple[float, str, str]] = deque()
         self._until: dict[str, float] = {}
         self._times: Counter[str] = Counter()
 
     def lost(self, node: str, packet: str) -> None:
         """Notes that a node has lost a packet."""
-        self._losses.append((self._clock(), node, packet))
+        with self._lock:
+            self._losses.append((self._clock(), node, packet))
 
     def avoided(self, nodes: Collection[str]) -> set[str]:
         """Returns which of these nodes are to be kept off now.
@@ -43,17 +46,18 @@ class BadNodes:
         Args:
             nodes: The living ones that a slot fits on. A node is judged beside others only.
         """
-        now = self._clock()
-        while self._losses and self._losses[0][0] < now - WINDOW_SECONDS:
-            self._losses.popleft()
-        lost: dict[str, set[str]] = {}
-        for _, node, packet in self._losses:
-            lost.setdefault(node, set()).add(packet)
-        if len(lost) == 1 and len(nodes) > 1:
-            [(node, packets)] = lost.items()
-            if len(packets) >= LOST_PACKETS:
-                rest = min(FIRST_REST_SECONDS * 2 ** self._times[node], LONGEST_REST_SECONDS)
-                self._times[node] += 1
-                self._until[node] = now + rest
-                self._losses.clear()
-        return {node for node, until in self._until.items() if until > now and node in nodes}
+        with self._lock:
+            now = self._clock()
+            while self._losses and self._losses[0][0] < now - WINDOW_SECONDS:
+                self._losses.popleft()
+            lost: dict[str, set[str]] = {}
+            for _, node, packet in self._losses:
+                lost.setdefault(node, set()).add(packet)
+            if len(lost) == 1 and len(nodes) > 1:
+                [(node, packets)] = lost.items()
+                if len(packets) >= LOST_PACKETS:
+                    rest = min(FIRST_REST_SECONDS * 2 ** self._times[node], LONGEST_REST_SECONDS)
+                    self._times[node] += 1
+                    self._until[node] = now + rest
+                    self._losses.clear()
+            return {node for node, until in self._until.items() if until > now and node in nodes}

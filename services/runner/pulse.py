@@ -9,7 +9,7 @@ from typing import Protocol
 
 from services.runner.link import is_stale
 from services.runner.orders import Order, Orders
-from tuner.errors import TunerError
+from tuner.errors import Status, TunerError
 from tuner.trials.work import Load
 from tuner.v1 import runner_service_pb2 as pb
 
@@ -57,6 +57,15 @@ class Halt:
                     error,
                 )
                 self.event.set()
+
+
+_PASSING = (
+    Status.UNAVAILABLE,
+    Status.DEADLINE_EXCEEDED,
+    Status.RESOURCE_EXHAUSTED,
+    Status.INTERNAL,
+)
+"""What a heartbeat may be answered for a while: the coordinator has trouble, and no complaint."""
 
 
 class Heart(Protocol):
@@ -109,12 +118,13 @@ class Pulse:
     def _run(self) -> None:
         try:
             heard = time.monotonic()
-            while not self._halt.event.is_set():
+            while True:  # in a job that is cancelled, too, until its slots are free
                 try:
                     self._beat()
                     heard = time.monotonic()
                 except TunerError as error:
-                    if is_stale(error) or time.monotonic() - heard > self._patience:
+                    passes = error.status in _PASSING and not is_stale(error)
+                    if not passes or time.monotonic() - heard > self._patience:
                         self._halt.fail(error)
                         return
                     self._say(f"a heartbeat failed: {error}")
