@@ -47,7 +47,7 @@ def alone(tmp_path: Path) -> Iterator[House]:
     house.close()
 
 
-def bears_up(house: House, runner: object) -> None:
+def bears_up(house: House) -> None:
     """The log tells what happened in a few lines, and nothing that nobody has thought of."""
     for process in house.coordinators:
         log = process.log
@@ -76,7 +76,7 @@ def test_a_killed_leader_is_followed_and_no_runner_notices(house: House) -> None
     assert job.refresh().attempt == 1
     replicates = sorted(row.replicate for row in job.measurements())
     assert replicates[: runner.recorded] == list(range(runner.recorded))
-    bears_up(house, runner)
+    bears_up(house)
 
 
 @pytest.mark.slow
@@ -105,7 +105,7 @@ def test_a_frozen_leader_is_followed_and_follows_when_it_thaws(house: House) -> 
     until(lambda: leader.leads, NOTICED_SECONDS)
     runner.goes_on(RUNNERS_LEASE_SECONDS)
     assert job.refresh().attempt == 1
-    bears_up(house, runner)
+    bears_up(house)
 
 
 @pytest.mark.slow
@@ -163,7 +163,7 @@ def test_the_database_is_gone_for_a_while(postgres: PostgresServer, house: House
     assert runner.error is None
     assert job.refresh().attempt == 1
     assert len([c for c in house.coordinators if c.leads]) == 1
-    bears_up(house, runner)
+    bears_up(house)
 
 
 @pytest.mark.slow
@@ -184,7 +184,7 @@ def test_alone_it_leads_at_once_after_a_crash(alone: House) -> None:
     runner.goes_on(RUNNERS_LEASE_SECONDS)
     time.sleep(2)
     assert job.refresh().attempt == 1, "a frozen coordinator gives up no runner"
-    bears_up(alone, runner)
+    bears_up(alone)
 
 
 @pytest.mark.slow
@@ -220,7 +220,7 @@ def test_a_full_disk_is_told_and_survived(tmp_path: Path) -> None:
             time.sleep(RUNNERS_LEASE_SECONDS + 2)
             assert runner.error is None
             assert job.refresh().attempt == 1
-            bears_up(house, runner)
+            bears_up(house)
         finally:
             house.close()
     finally:
