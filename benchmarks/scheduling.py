@@ -10,7 +10,8 @@ import random
 from collections.abc import Sequence
 
 from services.coordinator.scheduling.model import Account, Rules, Shape
-from services.coordinator.scheduling.simulation import Report, Simulation, Work
+from services.coordinator.scheduling.simulated import Report, Work
+from services.coordinator.scheduling.simulation import Simulation
 from tuner.queue import Quota
 
 ENDLESS = 10**6

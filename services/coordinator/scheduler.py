@@ -107,7 +107,8 @@ class Scheduler:
             if row.state in RUNNING or row.name in seen_to or row.name in loads
         }
         world = await self._surroundings.world(rows, loads, inside)
-        decision = self._policy.decide(world)
+        # On a large cluster it takes tens of milliseconds, in which calls are to be answered.
+        decision = await asyncio.to_thread(self._policy.decide, world)
         await self._note(rows, inside, decision)
         for row in rows:
             if row.state is JobState.PENDING:

@@ -9,7 +9,7 @@ from services.coordinator.scheduling.filling import Claim, Filling
 from services.coordinator.scheduling.memory import Memory
 from services.coordinator.scheduling.model import Decision, Job, Rules, Shape, World
 from services.coordinator.scheduling.room import Room, free_now, obtainable, total
-from services.coordinator.scheduling.verdict import Verdict
+from services.coordinator.scheduling.settling import Settling
 
 _ENDLESS = {"": Shape(1e9, 1e9)}
 """What a cluster that was never reached may have, for all that anybody knows."""
@@ -61,6 +61,16 @@ class _Look:
         # The fullest are filled first, so that wide room stays where it is.
         self._order = sorted(nodes, key=lambda n: (self._free[n].share_of(self._whole), n))
         self._jobs = {job.name: job for job in world.jobs}
+        self._levels = sorted({job.priority for job in world.jobs})
+        # Many jobs have few shapes: which nodes a slot fits, and how many of it fit in all.
+        self._able = {
+            shape: frozenset(node for node, has in nodes.items() if shape.fits(has))
+            for shape in {job.shape for job in world.jobs}
+        }
+        self._fits = {
+            shape: sum(shape.times(nodes[node]) for node in able)
+            for shape, able in self._able.items()
+        }
 
     def decide(self) -> Decision:
         """Decides, and remembers what the next look wants to know."""
@@ -82,7 +92,7 @@ class _Look:
         memory.wanting += tuple(n for n in blocked if n not in memory.wanting)
         # Who has to make way would have stayed.
         memory.wanting += tuple(n for n, j in self._jobs.items() if j.leaving and j.share == 0)
-        return Verdict(self._rules, memory, self._world, claims, filling, self._barred).decision(
+        return Settling(self._rules, memory, self._world, claims, filling, self._barred).decision(
             self._nodes, self._free, self._whole
         )
 
@@ -114,7 +124,7 @@ class _Look:
 
     def _claim(self, job: Job, most: int | None, kept: bool) -> Claim | None:
         """Returns what a job may get; None where it can get nothing at all."""
-        fits = sum(job.shape.times(has) for has in self._nodes.values())
+        fits = self._fits[job.shape]
         if not fits or self._world.account(job.namespace).spent:
             return None
         limits = [n for n in (job.limit, most, fits) if n is not None]
@@ -131,9 +141,8 @@ class _Look:
 
     def _first(self, job: Job) -> int:
         """Returns the priority of its first slot: that of the next higher, once it is aged."""
-        raised = self._memory.history.raises(job)
-        levels = sorted({other.priority for other in self._world.jobs})
-        at = levels.index(job.priority) + raised
+        levels = self._levels
+        at = levels.index(job.priority) + self._memory.history.raises(job)
         return levels[at] if at < len(levels) else levels[-1] + at - len(levels) + 1
 
     def _barred(self, job: Job, kept: bool) -> frozenset[str]:
@@ -142,7 +151,7 @@ class _Look:
         Never all of its nodes: rather a bad one than none; and what is kept of the only
         one is kept by giving less of it away.
         """
-        able = {node for node, has in self._nodes.items() if job.shape.fits(has)}
+        able = self._able[job.shape]
         barred = self._world.bad_nodes & self._nodes.keys()
         if not able - barred:
             barred = frozenset()

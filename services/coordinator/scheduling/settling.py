@@ -13,7 +13,7 @@ SETTLE_SECONDS = 3.0
 """A share stays for so long, unless a higher priority, a quota or a new job changes it."""
 
 
-class Verdict:
+class Settling:
     """Makes a decision of claims that were served."""
 
     def __init__(
