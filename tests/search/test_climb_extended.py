@@ -68,7 +68,7 @@ def ended(record: SearchRecord, spec: JobSpec, cut: float, done: float) -> Searc
 
 MORE = st.fixed_dictionaries(
     {
-        "levels": st.sampled_from([(), (), (1,), (3, 5), (32,), (6, 300)]),
+        "levels": st.sampled_from([(), (), (1,), (3, 5), (32,), (6, 150)]),
         "replicates": st.sampled_from([0, 1, 4]),
         "trials": st.sampled_from([1, 6]),
     }
