@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import multiprocessing
 from dataclasses import replace
@@ -9,6 +10,9 @@ from dataclasses import replace
 import pytest
 from coordinator_harness import AUTH, House, Runner, a_step, refusal
 
+from services.coordinator.asked import Other
+from services.coordinator.curves import Curves
+from services.coordinator.store.rows import JobRow
 from tuner.curve import Curve, VerdictOutcome
 from tuner.errors import Status
 from tuner.record import Conclusion, Measurement, Phase
@@ -18,6 +22,7 @@ from tuner.v1 import runner_service_pb2 as rpb
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.comparison import comparison_from_wire
 from tuner.wire.curve import curve_from_wire
+from tuner.wire.names import JobName
 from tuner.wire.record import measurement_from_wire, step_from_wire
 
 TWO = (
@@ -217,6 +222,26 @@ async def test_curves_follow_the_record(house: House) -> None:
     assert curve_from_wire(after[0]).at(8).replicates == 1
     assert after[1].state == returns_pb2.SEARCH_STATE_FAILED
     assert after[1].state_reason == "that is that"
+
+
+async def test_a_curve_that_many_ask_for_is_made_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, _, _ = await recorded(house)
+    made: list[str] = []
+    make = Curves._make
+
+    async def counted(self: Curves, row: JobRow, key: str, other: Other | None) -> Curve:
+        made.append(key)
+        return await make(self, row, key, other)
+
+    monkeypatch.setattr(Curves, "_make", counted)
+    curves = Curves(house.store, house.coordinator.core.artifacts)
+    row = await asyncio.to_thread(house.store.get_job, JobName.parse(job.name))
+    found = await asyncio.gather(*(curves.curve(row, "simulated/depth") for _ in range(5)))
+    curves.close()
+    assert made == ["simulated/depth"]
+    assert all(curve is found[0] for curve in found)
 
 
 async def priced(house: House, *levels: int) -> tuple[pb.Job, Runner]:
