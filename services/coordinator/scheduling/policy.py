@@ -188,7 +188,9 @@ class _Look:
                 room.take(reservation.node, claims[reservation.job].job.shape)
         for claim in sorted(claims.values(), key=lambda c: c.job.seniority):
             kept = 0 if self._memory.reservations.of(claim.job.name) is None else 1
-            for _ in range(claim.got - claim.job.slots_held - kept):
+            # What lies on nodes that it is to leave comes elsewhere.
+            moves = sum(n for node, n in claim.job.held.items() if node in claim.barred)
+            for _ in range(claim.got - (claim.job.slots_held - moves) - kept):
                 room.place(claim.job, claim.barred)
         return room
 

@@ -128,6 +128,11 @@ def test_bad_nodes_are_kept_off_unless_that_leaves_none() -> None:
     assert (found.shares, found.avoid) == ({"j1": 8}, {"j1": frozenset()})
 
 
+def test_slots_that_are_to_move_have_their_room_elsewhere() -> None:
+    job = inside("j1", share=8, held={"n1": 2, "n2": 2}, busy=4)
+    assert decide(job, bad_nodes=frozenset({"n1"})).shares == {"j1": 4}
+
+
 def test_while_nobody_knows_the_cluster_jobs_start_without_a_share() -> None:
     found = decide(a_job("j1"), a_job("j2"), nodes=None, rules=Rules(max_running_jobs=1))
     assert (found.admitted, found.shares, found.order) == (("j1",), {"j1": None}, ("j2",))
