@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -26,10 +26,10 @@ class Seen:
     """
 
     pid: int
-    parent: int
-    state: str
+    parent: int = field(compare=False)
+    state: str = field(compare=False)
     started: int
-    command: str
+    command: str = field(compare=False)
 
     def runs(self) -> bool:
         """Tells whether this very process is still there, and no zombie."""
@@ -112,8 +112,15 @@ def adopting() -> Iterator[None]:
         libc.prctl(_PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
+def zombies(parent: int) -> set[int]:
+    """Returns the children of a process that have ended and that nobody has waited for."""
+    ids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    seen = [one for one in map(look, ids) if one is not None]
+    return {one.pid for one in seen if one.parent == parent and one.state == "Z"}
+
+
 def bury(pids: set[int]) -> None:
-    """Reaps those of the processes that have become this one's children and ended."""
+    """Waits for children that have ended."""
     for pid in pids:
         with suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)

@@ -16,7 +16,7 @@ from tests.chaos.faults import Stage
 from tests.chaos.keeper import Keeper, leftovers
 from tests.chaos.machinery import Coordinator, Postgres, RayHead, RayNode, Service
 from tests.chaos.mischief import OFTEN, Quiet
-from tests.chaos.processes import adopting, bury, descendants
+from tests.chaos.processes import adopting, bury, descendants, zombies
 from tests.chaos.proxy import Mischief, Mode, Proxy
 from tests.ray_head import free_ports
 from tuner import Client
@@ -107,11 +107,11 @@ def theatre(
         path.write_text(secrets.token_hex(24), encoding="utf-8")
         path.chmod(0o600)
     before = {one.pid for one in descendants(os.getpid())}
-    # What was started once: zombies are told apart from others' children.
-    ours: set[int] = set()
+    others = zombies(os.getpid()) | before
     with ExitStack() as ends:
         ends.enter_context(adopting())
-        ends.callback(bury, ours)
+        # Orphans of services that died have become children of this process.
+        ends.callback(lambda: bury(zombies(os.getpid()) - others))
         services, stage_of = _services(home, ends, nodes, cpus)
         postgres, head, workers = stage_of
         fronts = free_ports(COORDINATORS)
@@ -142,7 +142,6 @@ def theatre(
                 yield Theatre(stage, addresses, home, switch)
             finally:
                 stage.thaw()
-                ours |= {one.pid for one in descendants(os.getpid())} - before
         for service in (*crew, *workers, head, postgres):
             service.stop()
         left = leftovers(os.getpid(), before, LEFTOVER_SECONDS)
