@@ -1,7 +1,7 @@
 """The coordinator under load, beside Optuna's storages on the same databases, in one run.
 
     python -m benchmarks.coordinator [--quick] [--only sqlite|postgresql] [--no-peers]
-                                     [--stored N] [--json FILE]
+                                     [--stored N] [--seconds S] [--json FILE]
 
 Real processes on one machine: a coordinator on a cluster that runs nothing, runners that send
 measurements in batches of at most 64 over gRPC with the tokens that they enrolled for, people
@@ -221,9 +221,12 @@ def main() -> None:
     parser.add_argument("--no-peers", action="store_true", help="leave Optuna out")
     parser.add_argument("--json", type=Path, help="save the figures here")
     parser.add_argument("--stored", type=int, help="measurements to end with")
+    parser.add_argument("--seconds", type=float, help="of each measurement")
     options = parser.parse_args()
     size = QUICK if options.quick else FULL
-    size = replace(size, large=options.stored or size.large)
+    size = replace(
+        size, large=options.stored or size.large, seconds=options.seconds or size.seconds
+    )
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     figures: list[Figures] = []
     ways: dict[str, dict[str, float]] = {}
