@@ -18,6 +18,10 @@ RECOVERY_SECONDS = 180.0
 """How long what was struck may take to be whole again, with every job a measurement further."""
 
 
+THAW_SECONDS = 100.0
+"""How long it may take until nothing is frozen: some things are for a minute."""
+
+
 class StormError(AssertionError):
     """Something didn't come right; says what, and how things stood."""
 
@@ -70,7 +74,7 @@ class Storm:
         self.until(self._any_measured, "the first measurement", RECOVERY_SECONDS)
         for fault in faults:
             self._strike(fault)
-        self.until(lambda: not self.stage.frozen, "the thaw", 90)
+        self.until(lambda: not self.stage.frozen, "the thaw", THAW_SECONDS)
         self.until(self.stage.keeper.all_up, "every service", RECOVERY_SECONDS)
 
     def rage_on(self, wanted: Callable[[], bool], until: float) -> None:
@@ -133,7 +137,7 @@ class Storm:
     def _mended(self, fault: Fault) -> float:
         """Waits until all serve and every job has moved on; returns how long it took."""
         if fault.frozen:
-            self.until(lambda: not self.stage.frozen, "the thaw", fault.frozen + 30)
+            self.until(lambda: not self.stage.frozen, "the thaw", THAW_SECONDS)
         since = time.monotonic()
         watchers = [*self.troop.live.values()]
 
