@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from services.coordinator import curves
-from services.coordinator.api import interceptor
+from services.coordinator.api import passage
 from tests.coordinator.store.postgres_server import PostgresMissingError, server
 from tuner.errors import Status, TunerError
 from tuner.record import Packet, PlanStep, StepKind, make_setting
@@ -134,7 +134,7 @@ def serving(folder: Path, processes: Any, **changes: Any) -> Iterator[Target]:
     failures = Failures()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TUNER_TOKEN", TOKEN)
-        patch.setattr(interceptor, "log", failures)
+        patch.setattr(passage, "log", failures)
         patch.setattr(curves, "ProcessPoolExecutor", processes)
         loop = Loop()
         # The runner by hand sends no heartbeats of its own.
