@@ -262,6 +262,19 @@ async def test_bad_data_that_was_mended_can_be_tried_again(house: House) -> None
     await house.reaches(job.name, "SUCCEEDED")
 
 
+async def test_a_last_word_that_comes_again_does_not_end_the_resumed_job(house: House) -> None:
+    await house.restart(max_running_jobs=1)
+    job, runner = await running(house)
+    await runner.finish("INVALID", "dataset.path", "has no array x")
+    await house.reaches(job.name, "FAILED")
+    # The resumed job waits for its turn, so that the old attempt is still its last.
+    other = await house.create()
+    await house.reaches(other.name, "RUNNING")
+    await house.resume(job.name)
+    await runner.finish("INVALID", "dataset.path", "has no array x")
+    assert await house.state(job.name) == "QUEUED"
+
+
 @pytest.mark.parametrize("conclusion", [Conclusion.ANSWERED, Conclusion.FAILED])
 async def test_nothing_to_go_on_with_changes_nothing(house: House, conclusion: Conclusion) -> None:
     job, runner = await running(house)

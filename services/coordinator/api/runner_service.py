@@ -180,15 +180,18 @@ class RunnerService(RunnerServiceServicer):
             outcome.value,
             reason,
         )
-        await self._settle(name)
+        await self._settle(name, attempt.attempt)
         self._core.hints.ring(name, state=True)
         return pb.FinishAttemptResponse()
 
-    async def _settle(self, name: JobName) -> None:
-        """Lets the job come to rest where the last attempt's word does that."""
+    async def _settle(self, name: JobName, attempt: int) -> None:
+        """Lets the job come to rest where the word of its last attempt, this one, does that."""
         job = await asyncio.to_thread(self._store.get_job, name)
         attempts = await asyncio.to_thread(self._store.attempts, name)
         if job.state.ended or attempts[-1].end_time is None:
+            return
+        if attempts[-1].number != attempt or attempts[-1].from_sequence < job.reopened:
+            # A word that comes again, once the job has gone on after it, says nothing any more.
             return
         if end := ending(job, attempts[-1]):
             try:
