@@ -37,15 +37,16 @@ def page(
         row.candidate: (row.sequence, []) for row in connection.execute(firsts)
     }
     members = (
-        sa.select(_M.candidate, _E.payload)
+        sa.select(_M.candidate, _M.sequence, _E.payload)
         .join_from(
             t.measurements,
             t.events,
             sa.and_(_M.job_id == _E.job_id, _M.sequence == _E.sequence),
         )
         .where(_M.job_id == key, among(_M.candidate, "candidates"))
-        .order_by(_M.sequence)
     )
-    for row in connection.execute(members, {"candidates": list(found)}):
+    # Put in order here: for an order of its own SQLite would read the job's every row by sequence.
+    rows = connection.execute(members, {"candidates": list(found)}).all()
+    for row in sorted(rows, key=lambda row: row.sequence):
         found[row.candidate][1].append(unpack_measurement(row.payload))
     return list(found.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +41,10 @@ GROWS = {
     "sqlite": ("SCAN ", "TEMP B-TREE"),
     "postgresql": ("Seq Scan", "Sort"),
 }
+
+
+# An index of SQLite's that is read for every row of a job.
+WHOLE_JOB = re.compile(r"SEARCH (measurements|events).* \(job_id=\?\)")
 
 
 def _statements(store: SqlStore, call: Callable[[], object]) -> list[tuple[str, Any]]:
@@ -88,6 +93,8 @@ def _check_plan(store: SqlStore, what: str, statement: str, values: Any) -> None
     assert "OFFSET" not in statement or values[-1] == 0
     plan = _plan(store, statement, values)
     assert plan
+    whole = [line for line in plan if WHOLE_JOB.fullmatch(line)]
+    assert not whole, (what, statement, plan)
     if "ORDER BY" in statement and "LIMIT" not in statement:
         return  # What comes with a page's rows, such as a job's searches, put in order.
     for word in GROWS[store._database.url.get_backend_name()]:
