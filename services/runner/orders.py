@@ -71,7 +71,9 @@ class Orders:
                 if course is not Course.ON:
                     self.reason = order.reason
                 self._course = course
-            if course is not Course.PAUSE:
+            # One that is to end begins no slots: what a job had before it was sent away is none,
+            # and none would be as many as fit.
+            if course is Course.ON:
                 self.slots, self.avoided = order.slots, order.avoid_nodes
         self._told.set()
 

@@ -28,6 +28,12 @@ def test_a_share_and_nodes_to_keep_off_are_kept_and_a_pause_leaves_them():
     assert (orders.course, orders.reason) == (Course.PAUSE, "paused by ada")
 
 
+def test_a_stop_begins_no_slots_though_the_job_has_no_share_any_more():
+    made_way = Order(pb.DIRECTIVE_STOP, 0, (), "stopped by ada")
+    orders = after(SHARE, PAUSE, made_way)
+    assert (orders.course, orders.slots, orders.avoided) == (Course.STOP, 3, ("bad",))
+
+
 @pytest.mark.parametrize(
     ("given", "course"),
     [
