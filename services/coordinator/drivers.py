@@ -54,6 +54,11 @@ class DriverWatch:
                 if not silent:
                     log.warning("cluster silent", submission=self._id, reason=str(error))
                 silent = True
+            except Exception:
+                # Whatever it answers by next time, somebody has to hear it.
+                if not silent:
+                    log.exception("the cluster's answer can't be read", submission=self._id)
+                silent = True
             else:
                 silent = False
                 if not self.known or driver != self.driver:

@@ -120,6 +120,11 @@ class Surroundings:
                 if not self.problem:
                     log.warning("cluster silent; shares stay as they are", reason=str(error))
                 self.problem = str(error)
+            except Exception as error:
+                # An answer that nobody foresaw must not be the last one that was asked for.
+                if not self.problem:
+                    log.exception("what the cluster answers can't be read; shares stay")
+                self.problem = f"its answer can't be read ({type(error).__name__})"
             else:
                 self.problem = ""
                 self._nodes = {

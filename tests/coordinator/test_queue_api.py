@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from services.coordinator import surroundings
 from services.coordinator.api.heartbeat import answer
-from services.coordinator.gateway import ClusterState
+from services.coordinator.gateway import ClusterState, DriverState
 from services.coordinator.store.accounts import Orders
 from services.coordinator.surroundings import BAD_NODE_PACKETS
 from tuner import Client
@@ -237,6 +237,46 @@ async def test_a_bad_quota_names_every_field(house: House) -> None:
     assert (await refusal(set_quota(house, "-"))).violations[0].field == "namespace.name"
 
 
+async def test_a_runner_holds_what_can_be_held(house: House) -> None:
+    _, runner = await running(house)
+    await beat(runner, 2, n1=2)
+    # Fewer than none would be room that isn't there, and take others' use off the bill.
+    for load, held, field in (
+        ((-1,), {}, "slots_busy"),
+        ((0, -1), {}, "packets_waiting"),
+        ((), {"n1": 1, "n2": -3}, "held[1].slots"),
+        ((), {"n" * 1000: 1}, "held[0].node"),
+        ((), {f"n{i}": 1 for i in range(10_001)}, "held"),
+    ):
+        refused = await refusal(beat(runner, *load, **held))
+        assert (refused.status, refused.violations[0].field) == (Status.INVALID_ARGUMENT, field)
+    (load,) = house.store.loads().values()
+    assert load.held == {"n1": 2}
+
+
+async def test_an_answer_of_the_cluster_that_cannot_be_read_is_not_the_last(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(surroundings, "CLUSTER_SECONDS", 0.01)
+    asked = 0
+
+    async def broken(*_: object) -> Any:
+        nonlocal asked
+        asked += 1
+        raise AttributeError("'NoneType' object has no attribute 'get'")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(house.gateway, "status", broken)
+        patched.setattr(house.gateway, "state", broken)
+        await house.restart()
+        job, runner = await running(house)
+        await until(lambda: asked > 5)
+    # It is heard again: the job has its share, and the driver's end is seen.
+    await told(runner, 8)
+    house.gateway.end(runner.submission.id, DriverState.FAILED)
+    await house.submission(job.name, 2)
+
+
 async def test_namespaces_come_in_pages_by_name(house: House) -> None:
     for name in ("c", "a", "b"):
         await set_quota(house, name, weight=2)
@@ -283,7 +323,7 @@ async def test_the_commands_show_the_queue_and_set_quotas(
     assert row["slots_held"] == 2
     done = await tuner("quota", "set", "default", "--max-slots", "none")
     assert "of 2" not in data(done)
-    for wrong in (("--max-slots", "many"), ("--device-hours", "x"), ()):
+    for wrong in (("--max-slots", "many"), ("--device-hours", "x"), ("--weight", 0), ()):
         done = await tuner("quota", "set", "default", *wrong)
         assert done.exit_code == 2
 
