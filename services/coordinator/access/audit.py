@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -66,6 +67,7 @@ class Audit:
         self._room = asyncio.Event()
         self._room.set()
         self._task: asyncio.Task[None] | None = None
+        self._under_way: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begins to write."""
@@ -80,8 +82,7 @@ class Audit:
         self._close_window()
         try:
             async with asyncio.timeout(CLOSING_SECONDS):
-                while self._waiting:
-                    await self._write()
+                await self._write_all()
         except (TimeoutError, UnavailableError) as error:
             # The log of the service is what is left to tell it.
             log.error("audit entries lost", count=len(self._waiting), reason=str(error))  # noqa: TRY400
@@ -159,24 +160,45 @@ class Audit:
             # What comes meanwhile is written with it.
             await asyncio.sleep(FLUSH_SECONDS)
             self._news.clear()
-            while self._waiting:
-                try:
-                    await self._write()
-                except UnavailableError as error:
-                    # That the database is gone is told once, by whoever watches it.
-                    log.debug("audit log waits", entries=len(self._waiting), reason=str(error))
-                    self._news.set()
-                    break
-                except Exception:
-                    # One entry that no database takes must not keep back all that follow.
-                    count = min(BATCH, len(self._waiting))
-                    log.exception("audit entries lost", count=count)
-                    self._drop(count)
+            try:
+                await self._write_all()
+            except UnavailableError as error:
+                # That the database is gone is told once, by whoever watches it.
+                log.debug("audit log waits", entries=len(self._waiting), reason=str(error))
+                self._news.set()
 
-    async def _write(self) -> None:
-        batch = list(islice(self._waiting, BATCH))
-        await asyncio.to_thread(self._store.append_audit, batch)
-        self._drop(len(batch))
+    async def _write_all(self) -> None:
+        """Writes what waits. Raises UnavailableError."""
+        most = BATCH
+        while self._waiting:
+            try:
+                await self._write(most)
+            except UnavailableError:
+                raise
+            except Exception:
+                # One entry that no database takes must neither keep back all that follow nor
+                # take along those beside it: which one it is shows one by one.
+                if most == 1:
+                    log.exception("audit entry lost")
+                    self._drop(1)
+                most = 1
+
+    async def _write(self, most: int) -> None:
+        """Writes the oldest entries. What is being written already is waited for instead.
+
+        Whoever waits may be told to end meanwhile; a write goes on then, and isn't begun twice.
+        """
+        if self._under_way is None:
+            batch = list(islice(self._waiting, most))
+            self._under_way = asyncio.create_task(self._append(batch))
+        await asyncio.shield(self._under_way)
+
+    async def _append(self, batch: Sequence[AuditEntry]) -> None:
+        try:
+            await asyncio.to_thread(self._store.append_audit, batch)
+            self._drop(len(batch))
+        finally:
+            self._under_way = None
 
     def _drop(self, count: int) -> None:
         """Takes the oldest entries out of the queue. Only the writer does."""
