@@ -66,7 +66,8 @@ class Settings(BaseSettings):
             certificate (mutual TLS); none is asked for where unset.
         tls_runner_cert: File, on the cluster's nodes, of the certificate that runners show then.
         tls_runner_key: File, on the cluster's nodes, of its private key.
-        max_calls: Calls that are answered at once, those that watch among them; more are refused.
+        max_calls: Calls that are answered at once, those that watch among them, who may be three
+            quarters of them; more are refused.
         max_streams: Uploads, downloads and logs that one token may have open at once.
         token_file: Where the root token is; in the state folder where unset.
         log_level: The least level that is logged.

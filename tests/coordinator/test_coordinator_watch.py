@@ -255,6 +255,40 @@ async def test_what_a_feed_keeps_is_bounded_and_goes_with_its_last_watcher(
         assert later is not feed
 
 
+async def test_who_watches_leaves_calls_for_runners(house: House) -> None:
+    await house.restart(max_calls=12)
+    job = await house.create()
+    runner = await house.enrol(job.name)
+    ask = pb.WatchJobRequest(name=job.name)
+    watchers = [house.stub.WatchJob(ask, metadata=AUTH) for _ in range(9)]
+    for watcher in watchers:
+        assert (await watcher.read()).events
+    error = await refusal(house.stub.WatchJob(ask, metadata=AUTH))
+    assert error.reason == "TOO_MANY_WATCHERS"
+    await runner.heartbeat()
+    for watcher in watchers:
+        watcher.cancel()
+
+
+async def test_a_crowded_coordinator_is_asked_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = watching.Places
+    monkeypatch.setattr(watching, "Places", lambda *_: places(100, 100))
+    await house.restart(max_calls=10)
+    job = await house.create()
+    runner = await house.enrol(job.name)
+    ask = pb.WatchJobRequest(name=job.name)
+    watchers = [house.stub.WatchJob(ask, metadata=AUTH) for _ in range(10)]
+    for watcher in watchers:
+        assert (await watcher.read()).events
+    # Only what is UNAVAILABLE is tried again, and a runner must not end for this.
+    error = await refusal(runner.heartbeat())
+    assert (error.status, error.reason) == (Status.UNAVAILABLE, "TOO_MANY_CALLS")
+    for watcher in watchers:
+        watcher.cancel()
+
+
 async def test_a_watcher_too_many_is_refused_in_words(house: House) -> None:
     await house.restart(max_watchers_per_caller=2)
     job = await house.create()

@@ -14,6 +14,9 @@ from tuner.errors import Status, TunerError, Violation
 
 DOMAIN = "tuner"
 
+_CROWDED = "Concurrent RPC limit exceeded!"
+"""gRPC's own words where a server answers as many calls as it may."""
+
 
 def to_status(error: TunerError) -> status_pb2.Status:
     """Returns the error as a google.rpc.Status with ErrorInfo and BadRequest."""
@@ -60,6 +63,9 @@ def from_rpc_error(error: grpc.RpcError) -> TunerError:
         status = Status(code.name)
     except ValueError:
         status = Status.INTERNAL
+    if status is Status.RESOURCE_EXHAUSTED and text == _CROWDED:
+        # Refused before anything of it was begun, and not for what it asks.
+        return TunerError(Status.UNAVAILABLE, "TOO_MANY_CALLS", text)
     reason, violations = code.name, []
     for detail in _details(metadata):
         info, request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()

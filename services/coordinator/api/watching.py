@@ -25,7 +25,9 @@ class WatchCalls:
         self._core = core
         self._feeds = Feeds(core.store, core.hints)
         settings = core.settings
-        self._places = Places(settings.max_watchers, settings.max_watchers_per_caller)
+        # Those who watch leave calls for those who do: runners, above all.
+        most = min(settings.max_watchers, max(1, settings.max_calls * 3 // 4))
+        self._places = Places(most, settings.max_watchers_per_caller)
 
     async def WatchJob(
         self, request: pb.WatchJobRequest, context: Context
