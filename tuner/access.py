@@ -10,6 +10,9 @@ from enum import StrEnum
 ALL = "-"
 """Stands for every namespace."""
 
+API_TOKEN = "tnr_"
+"""What the secret of every API token begins with; a coordinator's own token doesn't."""
+
 
 class Role(StrEnum):
     """What a token may do in a namespace; each may do all that the one before may."""

@@ -9,11 +9,13 @@ import re
 import secrets
 from pathlib import Path
 
+from tuner.access import API_TOKEN
+
 TOKEN_VARIABLE = "TUNER_TOKEN"
 
 _ID_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _ID_LENGTH = 10
-_TOKEN = re.compile(rf"tnr_([a-z2-7]{{{_ID_LENGTH}}})_[A-Za-z0-9_-]{{43}}")
+_TOKEN = re.compile(rf"{API_TOKEN}([a-z2-7]{{{_ID_LENGTH}}})_[A-Za-z0-9_-]{{43}}")
 
 
 def new_secret() -> str:
@@ -24,7 +26,7 @@ def new_secret() -> str:
 def new_token() -> tuple[str, str]:
     """Returns a new token's id, which is no secret, and its secret: "tnr_ID_" and 256 bits."""
     token_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
-    return token_id, f"tnr_{token_id}_{new_secret()}"
+    return token_id, f"{API_TOKEN}{token_id}_{new_secret()}"
 
 
 def token_id(secret: str) -> str | None:

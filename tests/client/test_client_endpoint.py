@@ -45,6 +45,14 @@ def test_its_token_goes_to_nobody_else(monkeypatch):
     assert find_endpoint("stranger:4321").token == "of-another"
 
 
+def test_whoever_names_an_api_token_is_no_more_than_its_holder(monkeypatch):
+    _embedded(os.getpid())
+    monkeypatch.setenv("TUNER_TOKEN", "tnr_ofaviewer")
+    assert find_endpoint().token == "tnr_ofaviewer"
+    assert find_endpoint("127.0.0.1:4321").token == "tnr_ofaviewer"
+    assert find_endpoint("127.0.0.1:4321", "given").token == "given"
+
+
 @pytest.mark.parametrize("leave", ["nothing", "a dead one"])
 def test_where_none_is_up_it_says_what_to_do(leave):
     if leave == "a dead one":

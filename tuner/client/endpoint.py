@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tuner.access import API_TOKEN
 from tuner.channel import split_addresses
 from tuner.errors import Status, TunerError
 from tuner.tls import Tls, find_tls
@@ -40,7 +41,9 @@ def find_endpoint(
     """Returns the coordinator that is meant.
 
     The arguments go first, then TUNER_ADDRESS and TUNER_TOKEN, then the
-    embedded coordinator of this machine, with the token that it made. It is
+    embedded coordinator of this machine, with the token that it made: it isn't shown
+    another coordinator's own, but whoever has set TUNER_TOKEN to an API token means to
+    be its holder, and nobody who may do more. It is
     trusted as `tls_ca`, TUNER_TLS_CA or TUNER_TLS say; one of this machine that
     says that it speaks plaintext is spoken to in plaintext.
 
@@ -56,8 +59,8 @@ def find_endpoint(
         here = _embedded(state_home())
         if here is None or here[0] != named:
             return Endpoint(named, token or elsewhere, tls=find_tls(tls_ca))
-        ours = _embedded_token(state_home())
-        return Endpoint(named, token or ours or elsewhere, tls=_tls_of(here, tls_ca))
+        shown = token or _token_here(state_home(), elsewhere)
+        return Endpoint(named, shown, tls=_tls_of(here, tls_ca))
     home = state_home()
     found = _embedded(home)
     if found is None:
@@ -69,7 +72,7 @@ def find_endpoint(
         )
     return Endpoint(
         found[0],
-        token or _embedded_token(home) or elsewhere,
+        token or _token_here(home, elsewhere),
         embedded=True,
         tls=_tls_of(found, tls_ca),
     )
@@ -93,11 +96,14 @@ def _tls_of(embedded: tuple[str, bool], tls_ca: str | Path | None) -> Tls | None
     return find_tls(tls_ca) if embedded[1] or tls_ca else None
 
 
-def _embedded_token(home: Path) -> str:
+def _token_here(home: Path, named: str) -> str:
+    """Returns what to show the embedded coordinator, where TUNER_TOKEN is `named`."""
+    if named.startswith(API_TOKEN):
+        return named
     try:
-        return (home / "token").read_text(encoding="utf-8").strip()
+        return (home / "token").read_text(encoding="utf-8").strip() or named
     except FileNotFoundError:
-        return ""
+        return named
 
 
 def _alive(pid: int) -> bool:
