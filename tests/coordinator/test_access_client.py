@@ -74,7 +74,18 @@ async def test_a_token_is_made_used_listed_and_revoked(house: House, tuner: Call
     assert "revoked" in table.stdout
 
 
-async def test_the_audit_log_is_shown(house: House, tuner: Call) -> None:
+@pytest.mark.parametrize("days", ["0", "-1", "nan", "1e12"])
+async def test_a_lifetime_that_is_none_makes_no_token(house: House, tuner: Call, days: str) -> None:
+    refused = await tuner("token", "create", "Grace", "--days", days)
+    assert refused.exit_code == 2, refused.output
+    assert "give more" in refused.stderr
+    assert "no token" in (await tuner("token", "revoke", "aaaaaaaaaa")).stderr
+    assert json.loads((await tuner("token", "list", "-o", "json")).stdout) == []
+
+
+async def test_the_audit_log_is_shown(
+    house: House, tuner: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
     job = await house.create(job_id="mine")
     await tuner("cancel", job.name, token="nonsense")
 
@@ -91,6 +102,10 @@ async def test_the_audit_log_is_shown(house: House, tuner: Call) -> None:
     table = await tuner("audit", "-n", "default", "--limit", "1")
     assert "UNAUTHENTICATED" in table.stdout
     assert "CreateJob" not in table.stdout
+    monkeypatch.setenv("COLUMNS", "100")
+    narrow = await tuner("audit")
+    assert " default/mine " in narrow.stdout, narrow.stdout
+    assert " UNAUTHENTICATED " in narrow.stdout
 
 
 async def test_the_library_makes_tokens_for_several_namespaces(house: House) -> None:

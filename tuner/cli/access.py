@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tuner.access import ALL
+from tuner.access import ALL, API_TOKEN
 from tuner.cli.console import say
 from tuner.cli.exits import Commands
 from tuner.cli.options import Address, Format, Output, connect
+from tuner.errors import invalid
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from tuner.access import AuditEntry, Token
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, help="Make, list and revoke API tokens.")
+
+
+MOST_DAYS = 3660
+"""How long a token may serve that doesn't serve for ever."""
 
 
 class RoleName(StrEnum):
@@ -52,12 +57,15 @@ def create(
     ] = None,
     days: Annotated[
         float | None,
-        typer.Option("--days", min=0, help="How long it serves; for ever where omitted."),
+        typer.Option("--days", help="How long it serves; for ever where omitted."),
     ] = None,
     address: Address = None,
 ) -> None:
     """Make a token. Its secret goes to stdout, this once; the coordinator keeps only a hash."""
     places = namespace or ["default"]
+    if days is not None and not 0 < days <= MOST_DAYS:
+        problem = f"can't be {days:g}; give more than 0, {MOST_DAYS} at most, or leave it out"
+        raise invalid("--days", problem)
     lifetime = None if days is None else timedelta(days=days)
     with connect(ctx, address) as client:
         token, secret = client.create_token(subject, dict.fromkeys(places, role.value), lifetime)
@@ -112,7 +120,7 @@ def audit(
 def _id_of(text: str) -> str:
     """Returns a token's id, also where its whole secret was pasted: an id must do."""
     parts = text.split("_", 2)
-    return parts[1] if len(parts) == 3 and parts[0] == "tnr" else text
+    return parts[1] if len(parts) == 3 and text.startswith(API_TOKEN) else text
 
 
 def _state(token: Token) -> str:
@@ -157,7 +165,8 @@ def _tokens_table(rows: list[dict[str, Any]]) -> Table:
         table.add_column(column, no_wrap=column in ("id", "state"))
     for row in rows:
         may = ", ".join(f"{role} in {place}" for place, role in row["grants"].items())
-        expires = (row["expire_time"] or "never")[:16].replace("T", " ")
+        until = row["expire_time"]
+        expires = _told(datetime.fromisoformat(until)) if until else "never"
         table.add_row(row["id"], row["subject"], may, row["state"], row["created_by"], expires)
     return table
 
@@ -182,9 +191,16 @@ def _audit_table(rows: list[dict[str, Any]]) -> Table:
 
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("time", "who", "call", "what", "status", "why", "from"):
-        table.add_column(column, no_wrap=column in ("time", "call"))
+        table.add_column(
+            column, no_wrap=column in ("time", "who", "call", "status"), overflow="fold"
+        )
     for row in rows:
-        told = [row["subject"] or "–", row["method"], row["resource"], row["status"]]
-        when = (row["time"] or "")[:19].replace("T", " ")
-        table.add_row(when, *(escape(cell) for cell in (*told, row["reason"], row["peer"])))
+        time = datetime.fromisoformat(row["time"]).astimezone() if row["time"] else None
+        # What goes without saying is left out, for room: JSON has all of it.
+        who = row["subject"].partition(" of namespaces/")[0] or "–"
+        what = row["resource"].removeprefix("namespaces/").replace("/jobs/", "/")
+        told = [who, row["method"], what, row["status"], row["reason"]]
+        host = row["peer"].rpartition(":")[0].partition(":")[2] or row["peer"]
+        when = "" if time is None else f"{time:%Y-%m-%d %H:%M:%S}"
+        table.add_row(when, *(escape(cell) for cell in (*told, host)))
     return table

@@ -9,6 +9,7 @@ from itertools import islice
 from tuner.access import AuditEntry, Role, Token
 from tuner.client.paging import paged
 from tuner.client.transport import Transport
+from tuner.errors import invalid
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.access import entry_from_wire, grants_to_wire, token_from_wire, token_name
 
@@ -29,7 +30,7 @@ class AccessCalls:
         Args:
             subject: Whose it is, as jobs and the audit log are to name them.
             grants: Roles by namespace; "-" is every namespace.
-            lifetime: How long it serves; for ever where omitted.
+            lifetime: How long it serves, more than nothing; for ever where omitted.
 
         Returns:
             The token, and its secret, which is shown this once and kept nowhere.
@@ -39,6 +40,8 @@ class AccessCalls:
                 among the grants; INVALID_ARGUMENT where the token can't be made.
             ValueError: There is no such role.
         """
+        if lifetime is not None and lifetime <= timedelta(0):
+            raise invalid("lifetime", f"can't be {lifetime}; give more, or leave it out for ever")
         judged = [(place, Role(str(role).upper())) for place, role in grants.items()]
         request = pb.CreateTokenRequest(
             subject=subject,

@@ -20,7 +20,6 @@ from tuner.wire.access import (
     entry_to_wire,
     grants_from_wire,
     parse_token_name,
-    token_name,
     token_to_wire,
 )
 from tuner.wire.caller import MAX_NAME
@@ -138,4 +137,4 @@ def _expiry(lifetime_seconds: float) -> datetime | None:
 
 
 def _no_token(token_id: str) -> TunerError:
-    return TunerError(Status.NOT_FOUND, "TOKEN_NOT_FOUND", f"there is no {token_name(token_id)}")
+    return TunerError(Status.NOT_FOUND, "TOKEN_NOT_FOUND", f"there is no token {token_id}")
