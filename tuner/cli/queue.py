@@ -85,6 +85,8 @@ def set_quota(
 
     changes: dict[str, Any] = {}
     if weight is not None:
+        if not weight:
+            raise invalid("--weight", "can't be 0; give more, or --max-slots 0 to stop a namespace")
         changes["weight"] = weight
     for name, option, text in (
         ("max_slots", "--max-slots", max_slots),
@@ -107,7 +109,7 @@ def _count(text: str, option: str) -> int | None:
     if text == NONE:
         return None
     if not text.isdecimal():
-        raise invalid(option, f"{text!r} is no number of them; give a whole one, or {NONE}")
+        raise invalid(option, f"{text!r} is no whole number; give 0 or more, or {NONE}")
     return int(text)
 
 
