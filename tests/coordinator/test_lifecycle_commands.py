@@ -114,7 +114,8 @@ async def test_an_extension_is_followed_to_its_end_and_tells_how_it_ended(
         (["--device-hours", 1], 2, "--device-hours: the job has no limit"),
         (["--hours", -1], 2, "--hours: is -1"),
         (["--trials", 3], 2, "--trials: the job has no limit"),
-        ([], 2, "nothing is asked for"),
+        ([], 2, "nothing is asked for; give --replicates, --levels"),
+        (["--trials", 0], 2, "nothing is asked for; give --replicates, --levels"),
     ],
 )
 async def test_a_bad_extension_is_told_by_its_options(

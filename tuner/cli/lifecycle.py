@@ -134,6 +134,9 @@ def extend(
 
     Nothing that was measured is measured again.
     """
+    if not any((replicates, levels, device_hours, hours, trials)):
+        options = "--replicates, --levels, --device-hours, --hours or --trials"
+        raise invalid("extend", f"nothing is asked for; give {options}")
     wanted = _levels(levels or [])
     with connect(ctx, address, namespace) as client:
         found = client.get_job(job)
