@@ -65,6 +65,8 @@ class Supervision:
                     else:
                         async with self._logs.copied(attempt):
                             await Vigil(self._core, job, attempt, news).keep()
+                        # Also where it was found in the queue with a runner: that one has left.
+                        ran = ran or (await self._attempts())[-1].outcome == Ended.PAUSED
                 except (WrongStateError, StaleError) as error:
                     # Somebody else moved the job meanwhile; look again.
                     self._log.debug("overtaken", reason=str(error))

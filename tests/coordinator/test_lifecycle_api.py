@@ -9,8 +9,9 @@ from coordinator_harness import House, Runner, a_step, refusal, until
 
 from services.coordinator.endings import Ended
 from services.coordinator.gateway import DriverState
+from services.coordinator.store import open_store
 from tuner.errors import Status
-from tuner.jobs import JobExtended, JobStateChanged, RunnerEnded, SearchStateChanged
+from tuner.jobs import JobExtended, JobState, JobStateChanged, RunnerEnded, SearchStateChanged
 from tuner.record import Conclusion, PlanStep, StepKind
 from tuner.v1 import runner_service_pb2 as rpb
 from tuner.v1 import tuner_service_pb2 as pb
@@ -142,6 +143,25 @@ async def test_a_job_that_makes_way_goes_back_to_the_queue_with_its_reason(house
     await second.step(concluded(2))
     await second.finish("COMPLETED")
     assert outcomes(house, job) == ["PAUSED", "COMPLETED"]
+
+
+async def test_a_job_found_waiting_with_a_runner_makes_way_like_any_other(house: House) -> None:
+    await house.restart(max_running_jobs=1)
+    job, runner = await running(house)
+    await house.stop()
+    # As one that died between the submission and telling that the job runs has left it.
+    store = open_store(house.settings.store_url)
+    store.set_job_state(JobName.parse(job.name), JobState.QUEUED, "", [JobState.RUNNING])
+    store.close()
+    await house.start()
+    runner.stub = house.runners
+    await house.reaches(job.name, "RUNNING")
+    urgent = await house.create(priority=10)
+    await house.reaches(urgent.name, "QUEUED")
+    await runner.finish("PAUSED")
+    await house.enrol(urgent.name)
+    assert await house.state(job.name) == "QUEUED"
+    assert outcomes(house, job) == ["PAUSED"]
 
 
 async def test_making_way_often_is_no_failure(house: House) -> None:
