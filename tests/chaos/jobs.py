@@ -147,6 +147,7 @@ class Troop:
     Attributes:
         specs: By name.
         abreast: Jobs that are live at once.
+        again: Whether names are used again.
         goes_on: Whether a job that has ended is followed by another.
         live: By name, who watches the job.
         examined: What `examine` was given to, and what it found: a line a job.
@@ -157,6 +158,7 @@ class Troop:
     specs: dict[str, JobSpec]
     references: dict[str, Record]
     abreast: int
+    again: bool = True
     goes_on: bool = True
     live: dict[str, Watcher] = field(default_factory=dict)
     ended: dict[str, Watcher] = field(default_factory=dict)
@@ -170,12 +172,15 @@ class Troop:
         for name, watcher in [*self.live.items()]:
             if watcher.done:
                 self.ended[name] = self.live.pop(name)
-        while self.goes_on and len(self.live) < self.abreast:
-            self._next()
+        while self.goes_on and len(self.live) < self.abreast and self._next():
+            pass
 
-    def _next(self) -> None:
+    def _next(self) -> bool:
+        """Starts another job; tells whether there was one to start."""
         fresh = [n for n in self.specs if n not in self.live and n not in self.ended]
         if not fresh:
+            if not self.again:
+                return False
             # The one that ended first.
             name, watcher = next(iter(self.ended.items()))
             self.examine(name, watcher)
@@ -184,6 +189,7 @@ class Troop:
             fresh = [name]
         submitted(self.client, self.specs[fresh[0]], fresh[0])
         self.live[fresh[0]] = Watcher(self.connect, fresh[0])
+        return True
 
     def examine(self, name: str, watcher: Watcher) -> None:
         """Notes all that is wrong with a job that has ended, and what it went through."""

@@ -111,12 +111,16 @@ class Script:
         """See Mischief."""
         with self._lock:
             self.hits[method, mode] += 1
+            if mode in self._once.get(method, ()):
+                self._once[method].remove(mode)
 
     def _chosen(self, method: str) -> Mode | None:
         left, often = self._once.get(method, []), self._often.get(method, ())
         for mode in left:
             if mode not in _KILLS or self._may_kill(method):
+                # It may come to nothing; then its turn comes again, after the others'.
                 left.remove(mode)
+                left.append(mode)
                 return mode
         return often[int(self._rng[method].integers(len(often)))] if often else None
 

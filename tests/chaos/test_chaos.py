@@ -42,11 +42,12 @@ def storm(
     tell: Callable[[str], None],
     abreast: int,
     urgent: dict[str, JobSpec] | None = None,
+    data: str = "",
 ) -> tuple[Storm, Troop]:
     """Runs the jobs through the storm, and examines them."""
     with there.client() as client:
-        troop = Troop(client, there.client, specs, references, abreast)
-        visitor = None if urgent is None else Visitor(there.client, troop, seed, urgent)
+        troop = Troop(client, there.client, specs, references, abreast, again=urgent is not None)
+        visitor = None if urgent is None else Visitor(there.client, troop, seed, urgent, data)
         raging = Storm(there.stage, troop, say, deadline, visitor)
         began = time.monotonic()
         there.switch.now = script
@@ -103,7 +104,8 @@ def test_a_long_storm_changes_nothing(
 ):
     seed = request.config.getoption("--chaos-seed")
     deadline = time.monotonic() + request.config.getoption("--chaos-seconds")
-    specs = long_jobs(f"csv:{_table(tmp_path / 'storms.csv')}?target=label")
+    data = f"csv:{_table(tmp_path / 'storms.csv')}?target=label"
+    specs = long_jobs(data)
     urgent = urgent_jobs(2)
     references = undisturbed(specs | urgent)
     with theatre(tmp_path / "home", seed, say, nodes=2, cpus=4, abreast=3) as there:
@@ -119,6 +121,7 @@ def test_a_long_storm_changes_nothing(
             tell,
             abreast=3,
             urgent=urgent,
+            data=data,
         )
     assert not troop.wrong
     assert raging.visitor is not None and not raging.visitor.wrong

@@ -21,7 +21,7 @@ from tests.chaos.proxy import Mischief, Mode, Proxy
 from tests.ray_head import free_ports
 from tuner import Client
 
-KILL_PAUSE_SECONDS = 20.0
+KILL_PAUSE_SECONDS = 13.0
 """Between two deaths of coordinators at calls, so that the calls of a storm aren't one."""
 LEFTOVER_SECONDS = 30.0
 COORDINATORS = 2
@@ -54,7 +54,7 @@ class Theatre:
         now = time.monotonic()
         latest = max(self._leave, *(c.since for c in self.coordinators))
         # What is seldom called goes first.
-        pause = KILL_PAUSE_SECONDS * (2 if method in OFTEN else 1)
+        pause = KILL_PAUSE_SECONDS * (1.5 if method in OFTEN else 1)
         if any(c.pid is None for c in self.coordinators) or now - latest < pause:
             return False
         self._leave = now

@@ -21,16 +21,17 @@ from tuner.jobs import JobState
 
 PATIENCE_SECONDS = 120.0
 LOOK_SECONDS = 0.5
+ROUND_PAUSE_SECONDS = 3.0
 SPARED_SECONDS = 60.0
 """How long a job that was paused is left alone."""
 
 
-def waiting_spec(number: int) -> JobSpec:
-    """Returns a job that waits behind the others."""
+def waiting_spec(number: int, dataset: str) -> JobSpec:
+    """Returns a job that waits behind the others, on data that may have to be uploaded."""
     search = {"learner": "simulated", "axis": "depth", "levels": (1, 2), "space": {"seconds": 0.2}}
     return JobSpec(
         name=f"visitor-{number}",
-        dataset="digits",
+        dataset=dataset,
         searches=[search],
         tuning={"trials": 2, "generation": 2},
         measuring={"min_replicates": 4, "max_replicates": 4},
@@ -43,7 +44,7 @@ def waiting_spec(number: int) -> JobSpec:
 def urgent_jobs(count: int) -> dict[str, JobSpec]:
     """Returns, by name, jobs that go before all others."""
     return {
-        f"urgent-{n}": waiting_spec(n).model_copy(update={"priority": 50, "name": ""})
+        f"urgent-{n}": waiting_spec(n, "digits").model_copy(update={"priority": 50, "name": ""})
         for n in range(1, count + 1)
     }
 
@@ -59,9 +60,14 @@ class Visitor:
     """
 
     def __init__(
-        self, connect: Callable[[], Client], troop: Troop, seed: int, urgent: dict[str, JobSpec]
+        self,
+        connect: Callable[[], Client],
+        troop: Troop,
+        seed: int,
+        urgent: dict[str, JobSpec],
+        data: str,
     ) -> None:
-        """Takes how to connect, the jobs to pause, and those to send in."""
+        """Takes how to connect, the jobs to pause, those to send in, and data for its own."""
         self.done: Counter[str] = Counter()
         self.wrong: list[str] = []
         self.watchers: dict[str, Watcher] = {}
@@ -70,6 +76,7 @@ class Visitor:
         self._troop = troop
         self._rng = np.random.default_rng([seed, 4])
         self._urgent = dict(urgent)
+        self._data = data
         self._paused: dict[str, float] = {}
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._run, name="visitor", daemon=True)
@@ -91,7 +98,8 @@ class Visitor:
         try:
             with self._connect() as client:
                 number = 0
-                while not self._leaving.is_set():
+                # Its rounds are to be among the others' calls, and not to be most of them.
+                while not self._leaving.wait(ROUND_PAUSE_SECONDS):
                     number += 1
                     self._round(client, number)
                     self._interrupt(client)
@@ -101,7 +109,7 @@ class Visitor:
             self.failure = error
 
     def _round(self, client: Client, number: int) -> None:
-        spec = waiting_spec(number)
+        spec = waiting_spec(number, self._data)
         job = persistently(lambda: client.submit(spec))
         self.done["jobs made without a name"] += 1
         found = persistently(lambda: [j.id for j in client.jobs() if j.spec.name == spec.name])
