@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import functools
+import threading
+from collections import OrderedDict
 from datetime import datetime
 
 from tuner.jobs import DatasetFacts, UnknownEvent, What
@@ -37,10 +38,46 @@ def pack_spec(spec: JobSpec) -> bytes:
     return spec_to_wire(spec).SerializeToString(deterministic=True)
 
 
-@functools.lru_cache(maxsize=1024)
+class Specs:
+    """Specs by their bytes, those asked for last. Several threads may use it at once.
+
+    The scheduler reads every open job's at each look, so it has to hold all of them: it is
+    bounded by bytes, of which a spec has from some hundred to some ten thousand.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        """Takes how many bytes its specs may have packed; in memory they take some 30 times."""
+        self._most = most_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[bytes, JobSpec] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, data: bytes) -> JobSpec:
+        """Returns the spec of its bytes."""
+        with self._lock:
+            spec = self._kept.get(data)
+            if spec is not None:
+                self._kept.move_to_end(data)
+                return spec
+        spec = spec_from_wire(spec_pb2.JobSpec.FromString(data))
+        with self._lock:
+            if data not in self._kept:
+                self._kept[data] = spec
+                self._bytes += len(data)
+            while self._bytes > self._most:
+                self._bytes -= len(self._kept.popitem(last=False)[0])
+        return spec
+
+
+SPEC_BYTES = 4 * 2**20
+"""What of packed specs is kept unpacked: thousands of jobs."""
+
+_SPECS = Specs(SPEC_BYTES)
+
+
 def unpack_spec(data: bytes) -> JobSpec:
     """Returns the spec of its bytes; judging one takes long, and they never change."""
-    return spec_from_wire(spec_pb2.JobSpec.FromString(data))
+    return _SPECS.of(data)
 
 
 def pack_facts(facts: DatasetFacts) -> bytes:
