@@ -24,6 +24,7 @@ from services.coordinator.gateway import ClusterState, Driver, DriverState, Subm
 from services.coordinator.logging_setup import set_up_logging
 from services.coordinator.server import Coordinator
 from services.coordinator.settings import Settings
+from services.coordinator.threads import answer_promptly
 from tuner.jobs import Node
 
 
@@ -134,6 +135,7 @@ def served(folder: Path, url: str, jobs: int) -> Iterator[Served]:
 def main() -> None:
     settings = Settings()
     set_up_logging(settings.log_level)
+    answer_promptly()
     asyncio.run(_serve(settings))
 
 

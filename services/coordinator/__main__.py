@@ -18,6 +18,7 @@ from services.coordinator.ray_gateway import RayGateway
 from services.coordinator.server import Coordinator
 from services.coordinator.settings import Settings
 from services.coordinator.store.errors import StoreError
+from services.coordinator.threads import answer_promptly
 from tuner.errors import TunerError
 
 log = structlog.get_logger(__name__)
@@ -34,6 +35,7 @@ def main() -> int:
             print(f"{variable}{item['msg'].removeprefix('Value error, ')}", file=sys.stderr)  # noqa: T201
         return 2
     set_up_logging(settings.log_level)
+    answer_promptly()
     return asyncio.run(_serve(settings))
 
 
