@@ -1,4 +1,4 @@
-"""Shows the values in a failing assertion of the conformance suite; keeps to one thread."""
+"""Shows the values in a failing assertion of the conformance suites; keeps to one thread."""
 
 import os
 
@@ -8,4 +8,4 @@ import pytest
 # on a busy machine take ten times as long as one that works.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-pytest.register_assert_rewrite("tuner.testing")
+pytest.register_assert_rewrite("tuner.testing", "services.coordinator.store.conformance")

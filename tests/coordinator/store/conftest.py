@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from postgres_server import PostgresMissingError, PostgresServer, server
 
 from services.coordinator.store import SqlStore, open_store
+from services.coordinator.store.conformance import MakeStore
 
 BACKENDS = ["sqlite", "postgresql"]
 
@@ -55,3 +57,9 @@ def store(url: str) -> Iterator[SqlStore]:
     opened = open_store(url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def make_store(url: str) -> MakeStore:
+    """Opens the database once more; who does closes it, too."""
+    return functools.partial(open_store, url)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from store_samples import a_measurement, a_try
-
 from services.coordinator.store import open_store
+from services.coordinator.store.conformance.samples import a_measurement, a_try
 from tuner.wire.names import JobName
 
 

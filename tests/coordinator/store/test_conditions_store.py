@@ -5,9 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from store_samples import TREES, a_measurement, a_name, a_running_job, a_step, log_of
 
 from services.coordinator.store import SqlStore, open_store
+from services.coordinator.store.conformance.samples import (
+    TREES,
+    a_measurement,
+    a_name,
+    a_running_job,
+    a_step,
+    log_of,
+)
 from services.coordinator.store.rows import Recorded
 from tuner.record import FOOTPRINT, Footprint, Measurement, Outcome, Phase, Stress
 from tuner.spec import JobSpec, Search

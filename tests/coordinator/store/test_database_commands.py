@@ -13,7 +13,13 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from postgres_server import PostgresServer, _find
-from store_samples import (
+from typer.testing import CliRunner
+
+from services.coordinator.db import backup
+from services.coordinator.db.__main__ import main
+from services.coordinator.db.checking import findings
+from services.coordinator.store import SqlStore, open_store
+from services.coordinator.store.conformance.samples import (
     DEPTH,
     Running,
     a_conclusion,
@@ -24,12 +30,6 @@ from store_samples import (
     a_try,
     log_of,
 )
-from typer.testing import CliRunner
-
-from services.coordinator.db import backup
-from services.coordinator.db.__main__ import main
-from services.coordinator.db.checking import findings
-from services.coordinator.store import SqlStore, open_store
 from services.coordinator.store.database import Database
 from services.coordinator.store.schema import config_of, newest
 from tuner.cli.db import app

@@ -8,7 +8,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from store_samples import (
+from services.coordinator.store import SqlStore, open_store
+from services.coordinator.store.conformance.samples import (
     Running,
     a_job,
     a_measurement,
@@ -18,8 +19,6 @@ from store_samples import (
     a_try,
     log_of,
 )
-
-from services.coordinator.store import SqlStore, open_store
 from services.coordinator.store.errors import AlreadyExistsError, StaleError, WrongStateError
 from tuner.jobs import JobState
 from tuner.record import Measurement, record_digest

@@ -13,12 +13,13 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store_samples import a_name, a_spec
 
 from services.coordinator.store import SqlStore, open_store
 from services.coordinator.store import tables as t
+from services.coordinator.store.conformance.leadership import writes
+from services.coordinator.store.conformance.samples import a_name, a_spec
 from services.coordinator.store.engines import parsed
-from services.coordinator.store.errors import DeposedError, NotFoundError
+from services.coordinator.store.errors import DeposedError
 from services.coordinator.store.fence import Fence
 from services.coordinator.store.leadership import LeaseRow
 from tuner.jobs import JobState
@@ -40,82 +41,6 @@ def clock_jumps(url: str, lease: str, by: timedelta) -> None:
         (end,) = connection.execute(sa.select(c.expire_time).where(c.name == lease)).one()
         connection.execute(sa.update(t.leases).where(c.name == lease).values(expire_time=end - by))
     engine.dispose()
-
-
-def writes(store: SqlStore, lease: str, epoch: int) -> bool:
-    """Tries to write under the epoch; tells whether it passed. What was refused isn't there."""
-    name = a_name()
-    try:
-        store.fenced(Fence(lease, epoch)).create_job(name, a_spec(), "ada", "")
-    except DeposedError:
-        with pytest.raises(NotFoundError):
-            store.get_job(name)
-        return False
-    assert store.get_job(name).name == name
-    return True
-
-
-def test_a_lease_is_taken_renewed_and_given_back(store: SqlStore, lease: str) -> None:
-    assert store.lease(lease) is None
-    before = datetime.now(UTC) - timedelta(seconds=2)
-    first = store.take_lease(lease, "a", 60.0, None)
-    assert (first.name, first.holder, first.epoch, first.expired) == (lease, "a", 1, False)
-    assert before < first.since < before + timedelta(seconds=10)
-    assert store.lease(lease) == first
-    second = store.renew_lease(lease, "a", 1, 60.0)
-    assert (second.epoch, second.since) == (1, first.since)
-    assert second.beat > first.beat
-    assert writes(store, lease, 1)
-    store.give_lease(lease, "a", 1)
-    given_back = store.lease(lease)
-    assert given_back is not None and (given_back.holder, given_back.expired) == ("", True)
-    assert not writes(store, lease, 1)
-    third = store.take_lease(lease, "b", 60.0, given_back)
-    assert (third.holder, third.epoch, third.expired) == ("b", 2, False)
-    assert not writes(store, lease, 1)
-    assert writes(store, lease, 2)
-
-
-def test_it_runs_out_by_the_databases_clock(store: SqlStore, lease: str) -> None:
-    taken = store.take_lease(lease, "a", -1.0, None)
-    assert taken.expired
-    renewed = store.renew_lease(lease, "a", taken.epoch, 60.0)
-    assert not renewed.expired, "nobody took it meanwhile"
-
-
-def test_only_what_was_seen_can_be_taken(store: SqlStore, lease: str) -> None:
-    seen = store.take_lease(lease, "a", 60.0, None)
-    with pytest.raises(DeposedError):
-        store.take_lease(lease, "b", 60.0, None)
-    store.renew_lease(lease, "a", seen.epoch, 60.0)
-    with pytest.raises(DeposedError):
-        store.take_lease(lease, "b", 60.0, seen)
-    now = store.lease(lease)
-    store.take_lease(lease, "b", 60.0, now)
-    with pytest.raises(DeposedError):
-        store.take_lease(lease, "c", 60.0, now)
-
-
-def test_who_lost_it_neither_renews_it_nor_gives_it_away(store: SqlStore, lease: str) -> None:
-    seen = store.take_lease(lease, "a", 60.0, None)
-    taken = store.take_lease(lease, "b", 60.0, seen)
-    with pytest.raises(DeposedError):
-        store.renew_lease(lease, "a", seen.epoch, 60.0)
-    store.give_lease(lease, "a", seen.epoch)
-    store.give_lease(lease, "a", taken.epoch)
-    assert store.lease(lease) == taken
-    store.give_lease("no such lease", "a", 1)
-    with pytest.raises(DeposedError):
-        store.renew_lease("no such lease", "a", 1, 60.0)
-
-
-def test_a_refused_write_tells_whoever_leads(store: SqlStore, lease: str) -> None:
-    store.take_lease(lease, "a", 60.0, None)
-    told: list[str] = []
-    fence = Fence(lease, 7, lambda: told.append("deposed"))
-    with pytest.raises(DeposedError):
-        store.fenced(fence).create_job(a_name(), a_spec(), "ada", "")
-    assert told == ["deposed"]
 
 
 def test_one_of_many_takes_it(url: str, lease: str) -> None:

@@ -9,7 +9,11 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.script import ScriptDirectory
-from store_samples import (
+
+from services.coordinator.db.checking import findings
+from services.coordinator.store import SqlStore, open_store
+from services.coordinator.store import tables as t
+from services.coordinator.store.conformance.samples import (
     DEPTH,
     TREES,
     Running,
@@ -22,10 +26,6 @@ from store_samples import (
     a_try,
     log_of,
 )
-
-from services.coordinator.db.checking import findings
-from services.coordinator.store import SqlStore, open_store
-from services.coordinator.store import tables as t
 from services.coordinator.store.database import Database
 from services.coordinator.store.errors import SchemaError
 from services.coordinator.store.schema import config_of, newest, revision

@@ -7,9 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
-from store_samples import DEPTH, TREES, a_job, a_measurement, a_running_job, a_step, a_try
 
 from services.coordinator.store import SqlStore
+from services.coordinator.store.conformance.samples import (
+    DEPTH,
+    TREES,
+    a_job,
+    a_measurement,
+    a_running_job,
+    a_step,
+    a_try,
+)
 from tuner.wire.names import JobName
 
 LISTS: dict[str, Callable[[SqlStore, JobName], object]] = {

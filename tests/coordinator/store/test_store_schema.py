@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from store_samples import a_job
 
 from services.coordinator.store import open_store
 from services.coordinator.store.base import Store
+from services.coordinator.store.conformance.samples import a_job
 from services.coordinator.store.database import Database
 from services.coordinator.store.errors import SchemaError, UnavailableError
 from services.coordinator.store.tables import metadata

@@ -12,7 +12,10 @@ from pathlib import Path
 import psycopg
 import pytest
 from postgres_server import PostgresServer, server
-from store_samples import (
+
+from services.coordinator.db.checking import findings
+from services.coordinator.store import SqlStore, engines, open_store
+from services.coordinator.store.conformance.samples import (
     TREES,
     Running,
     a_job,
@@ -22,9 +25,6 @@ from store_samples import (
     a_try,
     log_of,
 )
-
-from services.coordinator.db.checking import findings
-from services.coordinator.store import SqlStore, engines, open_store
 from services.coordinator.store.errors import UnavailableError
 from tuner.jobs import JobState
 

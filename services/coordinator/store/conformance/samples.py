@@ -1,4 +1,4 @@
-"""Jobs, steps and measurements for the store's tests."""
+"""Jobs, steps and measurements to prove a store with."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from services.coordinator.store.base import Store
 from tuner.jobs import Event, JobState
@@ -40,7 +41,7 @@ def a_name(namespace: str = "default") -> JobName:
     return JobName(namespace, f"job-{next(_numbers)}")
 
 
-def a_spec(**changes: object) -> JobSpec:
+def a_spec(**changes: Any) -> JobSpec:
     return JobSpec(
         dataset="digits",
         searches=[Search("forest", levels=[1, 4, 16]), Search("cnn", axis="depth")],
@@ -58,6 +59,7 @@ class Running:
 
     @property
     def caller(self) -> tuple[JobName, int, int]:
+        """The job, the attempt and its epoch, as the store asks for them."""
         return self.name, self.attempt, self.epoch
 
 
@@ -76,9 +78,9 @@ def a_running_job(store: Store, name: JobName | None = None) -> Running:
     return Running(name, row.number, row.epoch)
 
 
-def a_measurement(name: JobName, number: int = 0, **changes: object) -> Measurement:
+def a_measurement(name: JobName, number: int = 0, **changes: Any) -> Measurement:
     setting = make_setting({"rate": number / 7, "kind": "gini", "wide": True, "leaf": number})
-    values = {
+    values: dict[str, Any] = {
         "search": TREES,
         "phase": Phase.TUNING,
         "level": 4,
@@ -98,8 +100,8 @@ def a_measurement(name: JobName, number: int = 0, **changes: object) -> Measurem
     return Measurement(id=measurement_id(str(name), *key), **values)
 
 
-def a_try(packet: int = 0, **changes: object) -> PacketAttempt:
-    values = {
+def a_try(packet: int = 0, **changes: Any) -> PacketAttempt:
+    values: dict[str, Any] = {
         "packet": f"{TREES}:1:{packet}",
         "number": 1,
         "runner_attempt": 1,

@@ -1,41 +1,28 @@
-"""Any order of calls leaves the record that a model in a few lines of memory predicts.
-
-The model holds the events that it expects; everything else that is read is
-compared with what follows from them.
-"""
+"""Jobs, attempts and their record, called in any order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
-from store_samples import (
-    BASELINE,
+
+from services.coordinator.store.conformance.leading import LeadingMachine, raises, writers
+from services.coordinator.store.conformance.model import ModelAttempt
+from services.coordinator.store.conformance.samples import (
     DEPTH,
     START,
     TREES,
     a_conclusion,
-    a_job,
     a_measurement,
-    a_name,
     a_step,
     a_try,
     log_of,
 )
-
-from services.coordinator.store import SqlStore, open_store
 from services.coordinator.store.errors import AlreadyExistsError, StaleError, WrongStateError
 from services.coordinator.store.rows import Recorded
 from tuner.curve import SearchState
@@ -45,10 +32,10 @@ from tuner.jobs import (
     JobStateChanged,
     RunnerEnded,
     RunnerStarted,
-    SearchStateChanged,
+    UnknownEvent,
     What,
 )
-from tuner.record import Measurement, PacketAttempt, PacketOutcome, PlanStep
+from tuner.record import Measurement, PacketAttempt, PacketOutcome
 from tuner.spec import JobSpec
 
 OPEN = (SearchState.PENDING, SearchState.RUNNING)
@@ -61,58 +48,30 @@ searches = st.sampled_from([TREES, DEPTH])
 codes = st.sampled_from(["code 0", "code 1"])
 
 
-@dataclass(eq=False)
-class ModelAttempt:
-    epoch: int
-    code: str
-    enrolled: bool = False
-    outcome: str = ""
+OPEN = (SearchState.PENDING, SearchState.RUNNING)
+ENDS = {JobState.CANCELLED: SearchState.CANCELLED, JobState.FAILED: SearchState.FAILED}
+
+states = st.sampled_from(
+    [JobState.QUEUED, *[JobState.RUNNING] * 3, JobState.PAUSED, JobState.CANCELLED, JobState.FAILED]
+)
+searches = st.sampled_from([TREES, DEPTH])
+codes = st.sampled_from(["code 0", "code 1"])
 
 
-@dataclass
-class Model:
-    state: JobState = JobState.PENDING
-    searches: dict[str, SearchState] = field(
-        default_factory=lambda: dict.fromkeys((TREES, DEPTH, BASELINE), SearchState.PENDING)
-    )
-    events: list[What] = field(default_factory=lambda: [JobStateChanged(JobState.PENDING, "")])
-    attempts: list[ModelAttempt] = field(default_factory=list)
-    steps: dict[str, list[PlanStep]] = field(default_factory=lambda: {TREES: [], DEPTH: []})
-    finals: dict[str, Measurement] = field(default_factory=dict)
-    conflicts: set[tuple[object, ...]] = field(default_factory=set)
-    tries: dict[tuple[object, ...], PacketAttempt] = field(default_factory=dict)
+class JobMachine(LeadingMachine):
+    """One job, its attempts and its record."""
 
-    @property
-    def live(self) -> ModelAttempt | None:
-        return next((a for a in self.attempts if not a.outcome), None)
-
-    def end_live(self, outcome: str) -> None:
-        live = self.live
-        if live:
-            live.outcome = outcome
-            self.events.append(RunnerEnded(self.attempts.index(live) + 1, outcome))
-
-    def move(self, search: str, state: SearchState, reason: str) -> None:
-        self.searches[search] = state
-        self.events.append(SearchStateChanged(search, state, reason))
-
-
-class StoreMachine(RuleBasedStateMachine):
-    url: str
-    store: SqlStore
-
-    @initialize()
-    def create(self) -> None:
-        self.name = a_job(self.store, a_name("model"))
-        self.model = Model()
-
-    @rule(state=states, expect=st.lists(states, min_size=1, max_size=3))
-    def set_state(self, state: JobState, expect: list[JobState]) -> None:
+    @rule(state=states, expect=st.lists(states, min_size=1, max_size=3), who=writers)
+    def set_state(self, state: JobState, expect: list[JobState], who: str) -> None:
         model, expect = self.model, [*expect, JobState.PENDING]
         allowed = model.state in expect and not model.state.ended
-        with _raises(None if allowed else WrongStateError):
-            self.store.set_job_state(self.name, state, "so", expect)
-        if allowed:
+        store, error = self._writer(who, None if allowed else WrongStateError)
+        with raises(error):
+            store.set_job_state(self.name, state, "so", expect)
+        if error is None:
+            idle = state in (JobState.QUEUED, JobState.PAUSED)
+            if state.ended or (idle and model.state not in (state, JobState.PENDING)):
+                model.share = None
             model.state = state
             if state.ended or state is JobState.PAUSED:
                 model.end_live(state)
@@ -131,7 +90,7 @@ class StoreMachine(RuleBasedStateMachine):
         ]
         allowed = model.state in expect and (opened or not model.state.ended)
         spec = self.store.get_job(self.name).spec
-        with _raises(None if allowed else WrongStateError):
+        with raises(None if allowed else WrongStateError):
             self.store.reopen_job(self.name, "ada", "on", expect, _as_it_is if more else None)
         if allowed:
             if more:
@@ -139,14 +98,15 @@ class StoreMachine(RuleBasedStateMachine):
             for search in opened:
                 begun = bool(model.steps.get(search))
                 model.move(search, SearchState.RUNNING if begun else SearchState.PENDING, "")
-            model.state = JobState.QUEUED
+            model.state, model.share = JobState.QUEUED, None
             model.events.append(JobStateChanged(JobState.QUEUED, "on"))
 
-    @rule(code=codes)
-    def create_attempt(self, code: str) -> None:
+    @rule(code=codes, who=writers)
+    def create_attempt(self, code: str, who: str) -> None:
         at_rest = self.model.state.ended or self.model.state is JobState.PAUSED
-        with _raises(WrongStateError if at_rest else None):
-            row = self.store.create_attempt(self.name, "s{attempt}", code)
+        store, error = self._writer(who, WrongStateError if at_rest else None)
+        with raises(error):
+            row = store.create_attempt(self.name, "s{attempt}", code)
             self.model.end_live("SUPERSEDED")
             self.model.attempts.append(ModelAttempt(row.epoch, code))
 
@@ -154,7 +114,7 @@ class StoreMachine(RuleBasedStateMachine):
     def enrol(self, code: str) -> None:
         live = self.model.live
         good = live is not None and live.code == code and not live.enrolled
-        with _raises(None if good else StaleError):
+        with raises(None if good else StaleError):
             self.store.enrol(self.name, code, "token")
         if live is not None and live.code == code:
             if good:
@@ -168,7 +128,7 @@ class StoreMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def heartbeat(self, data: st.DataObject) -> None:
         number, epoch, good = self._caller(data)
-        with _raises(None if good else StaleError):
+        with raises(None if good else StaleError):
             self.store.heartbeat(self.name, number, epoch)
 
     @precondition(lambda self: self.model.attempts)
@@ -176,7 +136,7 @@ class StoreMachine(RuleBasedStateMachine):
     def end_attempt(self, data: st.DataObject, outcome: str) -> None:
         number, epoch, _ = self._caller(data)
         found = self.model.attempts[number - 1]
-        with _raises(None if found.epoch == epoch else StaleError):
+        with raises(None if found.epoch == epoch else StaleError):
             self.store.end_attempt(self.name, number, epoch, outcome, "")
         if found.epoch == epoch and not found.outcome:
             self.model.end_live(outcome)
@@ -205,7 +165,7 @@ class StoreMachine(RuleBasedStateMachine):
             error = None if before[count - 1] == step else AlreadyExistsError
         elif model.searches[search] not in OPEN or count > len(before) + 1:
             error = WrongStateError
-        with _raises(error):
+        with raises(error):
             assert self.store.commit_step(self.name, number, epoch, step) == existed
         if error or existed:
             return
@@ -236,7 +196,7 @@ class StoreMachine(RuleBasedStateMachine):
             a_try(p, number=n, runner_attempt=number, billed_device_seconds=2.0**-n)
             for p, n in tries
         ]
-        with _raises(None if good else StaleError):
+        with raises(None if good else StaleError):
             result = self.store.record(self.name, number, epoch, sent, packets)
             assert result == self._expect(number, sent, packets)
 
@@ -282,10 +242,15 @@ class StoreMachine(RuleBasedStateMachine):
         return number, epoch, not found.outcome and epoch == found.epoch
 
     def teardown(self) -> None:
+        if not hasattr(self, "model"):
+            return
         self.store.close()
-        type(self).store = open_store(self.url)
-        self.agrees()
-        self.agrees_in_detail()
+        self.store = self.make_store()
+        try:
+            self.agrees()
+            self.agrees_in_detail()
+        finally:
+            self.store.close()
 
     @invariant()
     def agrees(self) -> None:
@@ -298,13 +263,13 @@ class StoreMachine(RuleBasedStateMachine):
         assert job.state == model.state
         assert {s.key: s.state for s in job.searches} == model.searches
         assert job.attempt == len(model.attempts)
+        assert job.share == model.share
         assert job.billed_device_seconds == sum(
             a.billed_device_seconds for a in model.tries.values()
         )
 
     def agrees_in_detail(self) -> None:
-        if not hasattr(self, "model"):
-            return
+        """Compares what takes longer to read."""
         model, store, name = self.model, self.store, self.name
         log = log_of(store, name)
         assert [a.outcome for a in store.attempts(name)] == [a.outcome for a in model.attempts]
@@ -314,6 +279,7 @@ class StoreMachine(RuleBasedStateMachine):
         ]
         for search in (TREES, DEPTH):
             assert store.plan(name, search) == model.steps[search]
+        self._lease_agrees()
         assert sum(store.billed_by_level(name).values()) == 0.5 * len(model.finals)
 
 
@@ -321,7 +287,7 @@ def _as_it_is(spec: JobSpec) -> tuple[JobSpec, list[str]]:
     return spec, ["nothing"]
 
 
-def _comparable(what: What) -> What:
+def _comparable(what: What | UnknownEvent) -> What | UnknownEvent:
     """Leaves out what only the store knows: times, words, and a conflict's place."""
     if isinstance(what, Measurement):
         return replace(what, record_time=None)
@@ -330,27 +296,3 @@ def _comparable(what: What) -> What:
     if isinstance(what, PacketAttempt) and what.outcome is PacketOutcome.CONFLICT:
         return replace(what, node="", device_type="", start_time=START, end_time=START, error="")
     return what
-
-
-@contextmanager
-def _raises(error: type[Exception] | None) -> Iterator[None]:
-    if error is None:
-        yield
-    else:
-        with pytest.raises(error):
-            yield
-
-
-def test_the_store_agrees_with_the_model(url: str) -> None:
-    machine = type("Machine", (StoreMachine,), {"url": url, "store": open_store(url)})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            # A call takes longer there, and the two differ in little but speed.
-            max_examples=12 if url.startswith("sqlite") else 5,
-            stateful_step_count=30,
-            deadline=None,
-            suppress_health_check=[HealthCheck.too_slow],
-        ),
-    )
-    machine.store.close()
