@@ -55,4 +55,4 @@ class TestAgreement(conformance.AgreementConformance):
     @pytest.fixture
     def examples(self, url: str) -> int:
         # A call takes longer over PostgreSQL, and the two differ in little but speed.
-        return 12 if url.startswith("sqlite") else 5
+        return 10 if url.startswith("sqlite") else 4

@@ -82,12 +82,12 @@ class AgreementConformance:
         steps: Calls in a row.
     """
 
-    steps: ClassVar[int] = 30
+    steps: ClassVar[int] = 40
 
     @pytest.fixture
     def examples(self) -> int:
         """How many orders of calls are tried."""
-        return 12
+        return 10
 
     def test_the_store_agrees_with_the_model(self, make_store: MakeStore, examples: int) -> None:
         machine = type("Machine", (StoreMachine,), {"make_store": staticmethod(make_store)})

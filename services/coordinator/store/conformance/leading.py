@@ -16,9 +16,11 @@ from services.coordinator.store.conformance.samples import a_job, a_name
 from services.coordinator.store.errors import DeposedError
 from services.coordinator.store.fence import Fence
 
+LEADING = ["look", "take", "take", "renew", "give"]
+
 leaders = st.sampled_from(["ada", "bob", "cyd"])
-writers = st.sampled_from(["", "", "", "ada", "bob", "cyd"])
-"""Who writes: mostly a caller without a fence."""
+writers = st.sampled_from(["", "", "", "", "the holder", "the holder", "ada", "bob", "cyd"])
+"""Who writes: mostly a caller without a fence; of those with one, mostly who may."""
 
 
 class LeadingMachine(RuleBasedStateMachine):
@@ -37,41 +39,42 @@ class LeadingMachine(RuleBasedStateMachine):
         self.lease = str(a_name("lease"))
         self.model = Model()
 
-    @rule(who=leaders)
-    def look(self, who: str) -> None:
+    @rule(who=leaders, steps=st.lists(st.sampled_from(LEADING), min_size=1, max_size=3))
+    def lead(self, who: str, steps: list[str]) -> None:
+        moves = {"look": self._look, "take": self._take, "renew": self._renew, "give": self._give}
+        # Several at once: one that only looks leads nowhere.
+        for step in steps:
+            moves[step](who)
+            self._lease_agrees()
+
+    def _look(self, who: str) -> None:
         found, lease = self.store.lease(self.lease), self.model.lease
         lease.seen[who] = found, lease.beat
-        self._lease_agrees()
 
-    @rule(who=leaders)
-    def take(self, who: str) -> None:
+    def _take(self, who: str) -> None:
         lease = self.model.lease
         seen, beat = lease.seen.get(who, (None, 0))
         # Who never looked takes what nobody ever had.
-        allowed = beat == lease.beat
-        with raises(None if allowed else DeposedError):
+        with raises(None if beat == lease.beat else DeposedError):
             taken = self.store.take_lease(self.lease, who, 600.0, seen)
             assert (taken.holder, taken.epoch, taken.expired) == (who, lease.epoch + 1, False)
             lease.beat += 1
             lease.holder, lease.epoch = who, taken.epoch
             lease.epochs[who], lease.seen[who] = taken.epoch, (taken, lease.beat)
 
-    @rule(who=leaders)
-    def renew(self, who: str) -> None:
+    def _renew(self, who: str) -> None:
         lease = self.model.lease
         epoch = lease.epochs.get(who, 0)
         with raises(None if lease.holds(who) else DeposedError):
             assert self.store.renew_lease(self.lease, who, epoch, 600.0).epoch == epoch
             lease.beat += 1
 
-    @rule(who=leaders)
-    def give(self, who: str) -> None:
+    def _give(self, who: str) -> None:
         lease = self.model.lease
         self.store.give_lease(self.lease, who, lease.epochs.get(who, 0))
         if lease.holds(who):
             lease.holder = ""
             lease.beat += 1
-        self._lease_agrees()
 
     def _lease_agrees(self) -> None:
         found, lease = self.store.lease(self.lease), self.model.lease
@@ -85,8 +88,11 @@ class LeadingMachine(RuleBasedStateMachine):
         """Returns the store as one of them has it, and what a write is to raise there."""
         if not who:
             return self.store, error
-        epoch = self.model.lease.epochs.get(who, 0)
-        refused = None if self.model.lease.holds(who) else DeposedError
+        lease = self.model.lease
+        if who == "the holder":
+            who = lease.holder
+        epoch = lease.epochs.get(who, 0)
+        refused = None if lease.holds(who) else DeposedError
         return self.store.fenced(Fence(self.lease, epoch)), refused or error
 
 
