@@ -143,7 +143,7 @@ async def test_a_foreign_namespace_tells_nothing_of_what_is_in_it(house: House) 
     def told(aim: Aim, error: TunerError | None) -> Any:
         assert error is not None
         text = error.message
-        for part in (aim.job, aim.token, f"'{aim.namespace.partition('/')[2]}'"):
+        for part in (aim.job, aim.token.rpartition("/")[2], f"'{aim.namespace.partition('/')[2]}'"):
             text = text.replace(part, "it")
         return error.status, error.reason, text, error.violations
 
@@ -453,20 +453,6 @@ async def test_streams_of_one_token_are_bounded(house: House) -> None:
         return await refused() is None
 
     await until(free)
-
-
-async def test_calls_beyond_what_is_answered_at_once_are_refused(house: House) -> None:
-    await house.restart(max_calls=10)
-    job = await house.create()
-    watching = [
-        house.stub.WatchJob(pb.WatchJobRequest(name=job.name), metadata=AUTH) for _ in range(10)
-    ]
-    for call in watching:
-        await anext(aiter(call))
-    error = await refusal(house.stub.GetJob(pb.GetJobRequest(name=job.name), metadata=AUTH))
-    assert error.status is Status.RESOURCE_EXHAUSTED
-    for call in watching:
-        call.cancel()
 
 
 async def test_a_message_that_is_too_large_is_refused(house: House) -> None:
