@@ -273,10 +273,11 @@ async def test_a_runner_that_doesnt_listen_is_stopped(house: House) -> None:
 
 async def test_a_waiting_job_is_cancelled_at_once(house: House) -> None:
     await house.restart(max_running_jobs=1)
-    _first, second = await house.create(), await house.create()
+    first, second = await house.create(), await house.create()
+    await house.reaches(first.name, "RUNNING")
     await house.reaches(second.name, "QUEUED")
     assert (await house.cancel(second.name)).state == pb.JOB_STATE_CANCELLED
-    assert [str(s.job) for s in house.gateway.submissions] == [_first.name]
+    assert [str(s.job) for s in house.gateway.submissions] == [first.name]
 
 
 async def test_a_job_is_cancelled_while_the_cluster_is_away(house: House) -> None:
