@@ -23,9 +23,16 @@ from tuner.errors import TunerError
 
 log = structlog.get_logger(__name__)
 
+USAGE = """\
+python -m services.coordinator takes no arguments. Variables set it up: TUNER_COORDINATOR_LISTEN
+and others, named in docs/deploy.md, docs/security.md, docs/operating.md and beside what they do."""
+
 
 def main() -> int:
     """Serves until SIGTERM or SIGINT; returns the exit status."""
+    if len(sys.argv) > 1:
+        print(USAGE, file=sys.stderr)  # noqa: T201
+        return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
     try:
         settings = Settings()
     except pydantic.ValidationError as error:

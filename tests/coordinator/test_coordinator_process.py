@@ -110,6 +110,21 @@ def test_wrong_settings_are_told_in_a_line(tmp_path: Path) -> None:
     assert text.startswith("listen is '0.0.0.0:0'")
 
 
+@pytest.mark.parametrize(("argument", "status"), [("--help", 0), ("--insecure", 2)])
+def test_an_argument_starts_nothing(tmp_path: Path, argument: str, status: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "services.coordinator", argument],
+        env=os.environ | {"TUNER_COORDINATOR_STATE_DIR": str(tmp_path / "state")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == status
+    assert "takes no arguments" in done.stderr
+    assert not (tmp_path / "state").exists()
+
+
 def test_it_imports_neither_learners_nor_torch_nor_ray() -> None:
     code = (
         "import sys, services.coordinator.__main__\n"
