@@ -429,11 +429,11 @@ async def test_what_waits_for_the_log_is_written_when_the_coordinator_stops(hous
 async def test_streams_of_one_token_are_bounded(house: House) -> None:
     await house.restart(max_streams=1)
     job = await house.create(namespace="mine")
-    await house.submission(job.name)
+    house.gateway.log[(await house.submission(job.name)).id] = "it begins\n"
     metadata = shown((await a_token(house, mine=VIEWER)).secret)
     request = pb.TailLogsRequest(name=job.name, follow=True)
     first = house.stub.TailLogs(request, metadata=metadata)
-    waiting = asyncio.ensure_future(anext(aiter(first), None))
+    assert (await first.read()).lines == ["it begins"]
 
     async def refused() -> TunerError | None:
         call = house.stub.TailLogs(pb.TailLogsRequest(name=job.name), metadata=metadata)
@@ -444,10 +444,10 @@ async def test_streams_of_one_token_are_bounded(house: House) -> None:
             return TunerError(Status.RESOURCE_EXHAUSTED, "", str(error))
         return None
 
-    error = await until(refused)
+    error = await refused()
+    assert error is not None
     assert "1 uploads, downloads and logs are open" in error.message
     first.cancel()
-    await asyncio.gather(waiting, return_exceptions=True)
 
     async def free() -> bool:
         return await refused() is None
