@@ -62,9 +62,8 @@ class Model:
     finals: dict[str, Measurement] = field(default_factory=dict)
     conflicts: set[tuple[object, ...]] = field(default_factory=set)
     tries: dict[tuple[object, ...], PacketAttempt] = field(default_factory=dict)
-
     share: int | None = None
-    lease: ModelLease = field(default_factory=lambda: ModelLease())
+    lease: ModelLease = field(default_factory=ModelLease)
     tokens: dict[str, Token] = field(default_factory=dict)
 
     @property

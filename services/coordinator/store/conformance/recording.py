@@ -5,11 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    invariant,
-    precondition,
-    rule,
-)
+from hypothesis.stateful import invariant, precondition, rule
 
 from services.coordinator.store.conformance.leading import LeadingMachine, raises, writers
 from services.coordinator.store.conformance.model import ModelAttempt
@@ -37,16 +33,6 @@ from tuner.jobs import (
 )
 from tuner.record import Measurement, PacketAttempt, PacketOutcome
 from tuner.spec import JobSpec
-
-OPEN = (SearchState.PENDING, SearchState.RUNNING)
-ENDS = {JobState.CANCELLED: SearchState.CANCELLED, JobState.FAILED: SearchState.FAILED}
-
-states = st.sampled_from(
-    [JobState.QUEUED, *[JobState.RUNNING] * 3, JobState.PAUSED, JobState.CANCELLED, JobState.FAILED]
-)
-searches = st.sampled_from([TREES, DEPTH])
-codes = st.sampled_from(["code 0", "code 1"])
-
 
 OPEN = (SearchState.PENDING, SearchState.RUNNING)
 ENDS = {JobState.CANCELLED: SearchState.CANCELLED, JobState.FAILED: SearchState.FAILED}
