@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -27,6 +28,9 @@ class Reasons:
         self._why = {name: claim.why for name, claim in claims.items()}
         self._nodes = nodes
         self._reservations = reservations
+        # Asked for by every job that waits, of which there may be thousands.
+        self._running = sum(job.admitted or job.leaving for job in world.jobs)
+        self._highest = max((c.first for c in claims.values() if c.got), default=-math.inf)
 
     def waits(self, job: Job) -> str:
         """Returns what a job in the queue waits for."""
@@ -47,11 +51,10 @@ class Reasons:
         if why == "no room":
             if self._reservations.blocked_since(job.name) is not None:
                 return f"waits for a node with room for a slot of {job.shape}"
-            if any(self._got[n] and c.first > claim.first for n, c in self._claims.items()):
+            if self._highest > claim.first:
                 return "waits for a free slot: jobs of a higher priority come first"
             return "waits for a free slot"
-        running = sum(other.admitted or other.leaving for other in self._world.jobs)
-        return f"waits for one of {running} running jobs to end: no more may run at once"
+        return f"waits for one of {self._running} running jobs to end: no more may run at once"
 
     def runs(self, job: Job, share: int | None, shares: Mapping[str, int | None]) -> str:
         """Returns why a job that runs has its share."""
