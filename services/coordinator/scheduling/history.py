@@ -137,18 +137,19 @@ class History:
                     self._namespaces.get(job.namespace, 0.0) + got / weight
                 )
                 self._jobs[job.name] = self._jobs.get(job.name, 0.0) + got
-        spaces = {job.namespace for job in world.jobs}
+        spaces: dict[str, set[str]] = {}
+        for job in world.jobs:
+            spaces.setdefault(job.namespace, set()).add(job.name)
         hungry = {job.namespace for job in world.jobs if job.name in wanting}
-        self._namespaces = _relative(self._namespaces, spaces, hungry, passed)
-        for namespace in spaces:
-            own = {job.name for job in world.jobs if job.namespace == namespace}
+        self._namespaces = _relative(self._namespaces, spaces.keys(), hungry, passed)
+        for own in spaces.values():
             self._jobs |= _relative(
                 {n: self._jobs.get(n, 0.0) for n in own}, own, own & wanting, passed
             )
 
 
 def _relative(
-    served: Mapping[str, float], present: set[str], hungry: set[str], passed: float
+    served: Mapping[str, float], present: Iterable[str], hungry: set[str], passed: float
 ) -> dict[str, float]:
     """Returns what was served in excess of the hungry one that was served least."""
     if hungry:

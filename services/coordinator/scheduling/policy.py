@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 
 from services.coordinator.scheduling.filling import Claim, Filling
 from services.coordinator.scheduling.memory import Memory
@@ -168,7 +169,7 @@ class _Look:
             for name in blocked:
                 job = self._jobs[name]
                 kept = 0 if self._memory.reservations.of(name) is None else 1
-                fits = obtainable(job, self._free, self._barred(job, kept=True), ())
+                fits = obtainable(job.shape, self._free, self._barred(job, kept=True), ())
                 most[name] = job.slots_held + max(kept, fits)
             claims, filling = self._fill(most, kept=True)
             more = self._blocked(claims) - blocked
@@ -202,10 +203,15 @@ class _Look:
             if claim.job.slots_held > claim.got
         ]
         releasing += [(job, job.slots_held) for job in self._world.jobs if job.leaving]
+
+        # Many jobs have few shapes here, too.
+        @cache
+        def found(shape: Shape, barred: frozenset[str]) -> int:
+            return obtainable(shape, self._free, barred, releasing)
+
         return frozenset(
             name
             for name, claim in claims.items()
             if claim.got > claim.job.slots_held
-            and claim.got - claim.job.slots_held
-            > obtainable(claim.job, self._free, claim.barred, releasing)
+            and claim.got - claim.job.slots_held > found(claim.job.shape, claim.barred)
         )

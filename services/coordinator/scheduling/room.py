@@ -54,27 +54,27 @@ def total(nodes: Iterable[Shape]) -> Shape:
 
 
 def obtainable(
-    job: Job,
+    shape: Shape,
     free: Mapping[str, Shape],
     barred: frozenset[str],
     releasing: Iterable[tuple[Job, int]],
 ) -> int:
-    """Returns how many more slots of a job will find room without a node being kept for it.
+    """Returns how many more slots of a shape will find room without a node being kept for it.
 
     Slots fit what is free; and each slot that another gives up makes room for one, if
     one is enough on whichever node it happens.
 
     Args:
-        job: The job.
+        shape: What one of them reserves.
         free: What nobody holds, by node.
-        barred: Nodes that the job can't use.
+        barred: Nodes that can't be used.
         releasing: Jobs with how many slots they will give up.
     """
-    found = sum(job.shape.times(room) for node, room in free.items() if node not in barred)
+    found = sum(shape.times(room) for node, room in free.items() if node not in barred)
     for other, slots in releasing:
         at = [node for node in other.held if node in free]
         if at and all(
-            node not in barred and job.shape.fits(free[node].plus(other.shape)) for node in at
+            node not in barred and shape.fits(free[node].plus(other.shape)) for node in at
         ):
             found += slots
     return found

@@ -108,7 +108,8 @@ class Settling:
     def _shares(self, admitted: tuple[str, ...]) -> dict[str, int | None]:
         """Returns the shares of those inside, settled and within their quotas."""
         now, changed = self._world.time, self._memory.changed
-        for name in [name for name in changed if name not in {j.name for j in self._world.jobs}]:
+        present = {job.name for job in self._world.jobs}
+        for name in [name for name in changed if name not in present]:
             del changed[name]
         found: dict[str, int | None] = {}
         for job in self._world.jobs:
