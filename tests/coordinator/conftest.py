@@ -1,4 +1,5 @@
-from collections.abc import AsyncIterator, Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -6,8 +7,11 @@ from typing import Any
 
 import pytest
 from coordinator_harness import TOKEN, House, ScriptedGateway, house_settings
+from structlog.testing import capture_logs
+from typer.testing import CliRunner, Result
 
 from services.coordinator import curves
+from tuner.cli.main import app
 
 
 class Lent(Executor):
@@ -56,3 +60,23 @@ async def house(
     await house.start()
     yield house
     await house.stop()
+
+
+@pytest.fixture
+def tuner(
+    house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[Callable[..., Coroutine[None, None, Result]]]:
+    """Runs a command as `ada`, in a thread beside the coordinator.
+
+    The coordinator's log, in the same process, would stand amid what it prints, and is left out.
+    """
+    monkeypatch.setenv("TUNER_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LOGNAME", "ada")
+    monkeypatch.setenv("COLUMNS", "200")
+
+    async def call(*arguments: object, token: str = TOKEN) -> Result:
+        words = ["--address", house.coordinator.address, *map(str, arguments)]
+        return await asyncio.to_thread(CliRunner().invoke, app, words, env={"TUNER_TOKEN": token})
+
+    with capture_logs():
+        yield call

@@ -44,6 +44,7 @@ from tuner.v1 import tuner_service_pb2 as pb
 from tuner.v1.runner_service_pb2_grpc import RunnerServiceStub
 from tuner.v1.tuner_service_pb2_grpc import TunerServiceStub
 from tuner.wire.errors import from_rpc_error
+from tuner.wire.names import JobName
 from tuner.wire.record import measurement_to_wire, step_to_wire
 from tuner.wire.spec import spec_to_wire
 
@@ -348,6 +349,17 @@ class House:
         return Runner(
             self.runners, name, answer.attempt, metadata, answer, self.gateway, submission
         )
+
+    async def running(self, job_id: str = "", **changes: Any) -> tuple[pb.Job, Runner]:
+        """A new job, once it runs, and its runner."""
+        job = await self.create(job_id, **changes)
+        runner = await self.enrol(job.name)
+        await self.reaches(job.name, "RUNNING")
+        return job, runner
+
+    def outcomes(self, job: pb.Job) -> list[str]:
+        """How the job's attempts have ended; "" is one that lives."""
+        return [a.outcome for a in self.store.attempts(JobName.parse(job.name))]
 
     async def watch(self, name: str, after: int = 0) -> list[pb.Event]:
         """Every event after one, until the job's end."""

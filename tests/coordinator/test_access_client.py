@@ -5,41 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from coordinator_harness import TOKEN, House, until
-from structlog.testing import capture_logs
-from typer.testing import CliRunner, Result
 
 from services.coordinator.gateway import Submission
 from services.coordinator.ray_gateway import RayGateway
 from tuner import Client
 from tuner.access import Role
-from tuner.cli.main import app
 from tuner.errors import Status, TunerError
 from tuner.wire.names import JobName
 
 Call = Callable[..., Any]
-
-
-@pytest.fixture
-def tuner(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Call]:
-    """Runs a command against the coordinator, whose log would stand amid what it prints."""
-    monkeypatch.setenv("TUNER_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("TUNER_ADDRESS", house.coordinator.address)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    async def call(*arguments: str, token: str = TOKEN) -> Result:
-        return await asyncio.to_thread(
-            CliRunner().invoke, app, arguments, env={"TUNER_TOKEN": token}
-        )
-
-    with capture_logs():
-        yield call
 
 
 async def test_a_token_is_made_used_listed_and_revoked(house: House, tuner: Call) -> None:

@@ -19,10 +19,6 @@ from tuner.wire.names import JobName
 QUICK = {"lease_seconds": 0.5, "heartbeat_seconds": 0.1}
 
 
-def outcomes(house: House, job: pb.Job) -> list[str]:
-    return [a.outcome for a in house.store.attempts(JobName.parse(job.name))]
-
-
 async def test_a_job_runs_to_success(house: House) -> None:
     job = await house.create(name="mine")
     submission = await house.submission(job.name)
@@ -129,7 +125,7 @@ async def test_a_crash_that_is_told_is_tried_again_once_the_driver_has_ended(
     runner = await house.enrol(job.name)
     await runner.finish("CRASHED", message="out of luck")
     await house.submission(job.name, 2)
-    assert outcomes(house, job) == ["CRASHED", ""]
+    assert house.outcomes(job) == ["CRASHED", ""]
     assert not house.gateway.stopped
 
 
@@ -163,9 +159,9 @@ async def test_a_silent_runner_loses_its_lease_and_is_stopped(house: House) -> N
     while asyncio.get_running_loop().time() < deadline:
         await runner.heartbeat()
         await asyncio.sleep(0.1)
-    assert outcomes(house, job) == [""]
+    assert house.outcomes(job) == [""]
     await house.submission(job.name, 2)
-    assert outcomes(house, job)[0] == "EXPIRED"
+    assert house.outcomes(job)[0] == "EXPIRED"
     assert house.gateway.stopped == [house.gateway.submissions[0].id]
     assert (await refusal(runner.heartbeat())).reason == "STALE_ATTEMPT"
 
@@ -174,7 +170,7 @@ async def test_a_driver_that_never_enrols_is_given_up(house: House) -> None:
     await house.restart(max_attempts=1, enrolment_seconds=0.1)
     job = await house.create()
     done = await house.reaches(job.name, "FAILED")
-    assert outcomes(house, job) == ["NOT_ENROLLED"]
+    assert house.outcomes(job) == ["NOT_ENROLLED"]
     assert "advertises" in done.state_reason
 
 
@@ -184,7 +180,7 @@ async def test_a_stolen_code_costs_the_attempt_not_the_job(house: House) -> None
     code = house.gateway.submissions[0].code
     await refusal(house.runners.Enrol(rpb.EnrolRequest(job=job.name, code=code)))
     await house.enrol(job.name, number=2)
-    assert outcomes(house, job) == ["COMPROMISED", ""]
+    assert house.outcomes(job) == ["COMPROMISED", ""]
 
 
 async def test_a_cluster_that_is_away_keeps_the_job_queued_and_says_so(house: House) -> None:
@@ -207,7 +203,7 @@ async def test_a_refusal_fails_the_job_with_the_clusters_words(house: House) -> 
     job = await house.create()
     done = await house.reaches(job.name, "FAILED")
     assert "no such runtime environment" in done.state_reason
-    assert outcomes(house, job) == ["REFUSED", "REFUSED"]
+    assert house.outcomes(job) == ["REFUSED", "REFUSED"]
 
 
 async def test_a_driver_that_finds_no_place_is_waited_for_and_told(
@@ -320,7 +316,7 @@ async def test_a_restarted_coordinator_grants_a_whole_lease(house: House) -> Non
     runner.stub = house.runners
     await asyncio.sleep(1.2)
     await runner.heartbeat()
-    assert outcomes(house, job) == [""]
+    assert house.outcomes(job) == [""]
 
 
 async def test_a_death_during_the_coordinators_absence_is_found_out(house: House) -> None:
@@ -340,12 +336,12 @@ async def test_a_submission_that_got_lost_with_the_coordinator_is_made_anew(
     """The code died with the coordinator, so the attempt can't be enrolled any more."""
     house.gateway.unreachable = "no route"
     job = await house.create()
-    await until(lambda: outcomes(house, job) == [""])
+    await until(lambda: house.outcomes(job) == [""])
     await house.restart()
     house.gateway.unreachable = ""
     runner = await house.enrol(job.name, number=1)
     assert runner.attempt.attempt == 2
-    assert outcomes(house, job)[0] == "LOST"
+    assert house.outcomes(job)[0] == "LOST"
     await house.reaches(job.name, "RUNNING")
 
 

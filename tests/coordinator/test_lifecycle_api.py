@@ -26,17 +26,6 @@ def whats(house: House, job: pb.Job, *kinds: type) -> list[object]:
     return [event.what for event in events if isinstance(event.what, kinds)]
 
 
-def outcomes(house: House, job: pb.Job) -> list[str]:
-    return [a.outcome for a in house.store.attempts(JobName.parse(job.name))]
-
-
-async def running(house: House, **changes: object) -> tuple[pb.Job, Runner]:
-    job = await house.create(**changes)
-    runner = await house.enrol(job.name)
-    await house.reaches(job.name, "RUNNING")
-    return job, runner
-
-
 def concluded(number: int, conclusion: Conclusion = Conclusion.ANSWERED) -> PlanStep:
     return PlanStep(
         SEARCH, number, StepKind.CONCLUDE, "that is that", "test", conclusion=conclusion
@@ -44,7 +33,7 @@ def concluded(number: int, conclusion: Conclusion = Conclusion.ANSWERED) -> Plan
 
 
 async def succeeded(house: House, **changes: object) -> tuple[pb.Job, Runner]:
-    job, runner = await running(house, **changes)
+    job, runner = await house.running(**changes)
     await runner.conclude()
     await runner.finish("COMPLETED")
     return await house.reaches(job.name, "SUCCEEDED"), runner
@@ -60,7 +49,7 @@ async def spec_of(runner: Runner) -> object:
 async def test_a_running_job_pauses_once_its_runner_has_finished_what_it_does(
     house: House,
 ) -> None:
-    job, runner = await running(house)
+    job, runner = await house.running()
     await runner.step(a_step())
     assert (await house.pause(job.name)).state == pb.JOB_STATE_PAUSING
     assert (await runner.heartbeat()).directive == rpb.DIRECTIVE_PAUSE
@@ -71,7 +60,7 @@ async def test_a_running_job_pauses_once_its_runner_has_finished_what_it_does(
     paused = await house.get(job.name)
     assert (paused.state, paused.state_reason) == (pb.JOB_STATE_PAUSED, "paused by ada")
     assert paused.searches[0].state == 2
-    assert outcomes(house, job) == ["PAUSED"]
+    assert house.outcomes(job) == ["PAUSED"]
     assert not house.gateway.stopped
 
     answer = await house.resume(job.name)
@@ -85,7 +74,7 @@ async def test_a_running_job_pauses_once_its_runner_has_finished_what_it_does(
 
 async def test_a_waiting_job_is_paused_at_once_and_keeps_nobody_waiting(house: House) -> None:
     await house.restart(max_running_jobs=1)
-    first, runner = await running(house)
+    first, runner = await house.running()
     second, third = await house.create(), await house.create()
     await house.reaches(second.name, "QUEUED")
     assert (await house.pause(second.name)).state == pb.JOB_STATE_PAUSED
@@ -109,7 +98,7 @@ async def test_a_job_paused_before_its_runner_enrolled_lets_it_go(house: House) 
 
 
 async def test_a_pausing_job_that_is_resumed_goes_on_with_the_same_runner(house: House) -> None:
-    job, runner = await running(house)
+    job, runner = await house.running()
     await house.pause(job.name)
     assert (await house.resume(job.name)).state == pb.JOB_STATE_RUNNING
     assert (await runner.heartbeat()).directive in (rpb.DIRECTIVE_SHARE, rpb.DIRECTIVE_CONTINUE)
@@ -120,7 +109,7 @@ async def test_a_pausing_job_that_is_resumed_goes_on_with_the_same_runner(house:
 
 
 async def test_a_pausing_job_whose_runner_dies_is_paused(house: House) -> None:
-    job, _runner = await running(house)
+    job, _runner = await house.running()
     await house.pause(job.name)
     house.gateway.end(house.gateway.submissions[0].id, DriverState.FAILED, "exit code -9")
     paused = await house.reaches(job.name, "PAUSED")
@@ -130,7 +119,7 @@ async def test_a_pausing_job_whose_runner_dies_is_paused(house: House) -> None:
 
 
 async def test_a_job_that_makes_way_goes_back_to_the_queue_with_its_reason(house: House) -> None:
-    job, runner = await running(house)
+    job, runner = await house.running()
     await runner.step(a_step())
     await runner.record(runner.row())
     await runner.finish("PAUSED", message="its slots went to namespaces/default/jobs/urgent")
@@ -142,12 +131,12 @@ async def test_a_job_that_makes_way_goes_back_to_the_queue_with_its_reason(house
     await house.reaches(job.name, "RUNNING")
     await second.step(concluded(2))
     await second.finish("COMPLETED")
-    assert outcomes(house, job) == ["PAUSED", "COMPLETED"]
+    assert house.outcomes(job) == ["PAUSED", "COMPLETED"]
 
 
 async def test_a_job_found_waiting_with_a_runner_makes_way_like_any_other(house: House) -> None:
     await house.restart(max_running_jobs=1)
-    job, runner = await running(house)
+    job, runner = await house.running()
     await house.stop()
     # As one that died between the submission and telling that the job runs has left it.
     store = open_store(house.settings.store_url)
@@ -161,7 +150,7 @@ async def test_a_job_found_waiting_with_a_runner_makes_way_like_any_other(house:
     await runner.finish("PAUSED")
     await house.enrol(urgent.name)
     assert await house.state(job.name) == "QUEUED"
-    assert outcomes(house, job) == ["PAUSED"]
+    assert house.outcomes(job) == ["PAUSED"]
 
 
 async def test_making_way_often_is_no_failure(house: House) -> None:
@@ -178,7 +167,7 @@ async def test_making_way_often_is_no_failure(house: House) -> None:
 
 
 async def test_a_running_job_that_is_stopped_concludes_on_what_is_known(house: House) -> None:
-    job, runner = await running(house)
+    job, runner = await house.running()
     await runner.step(a_step())
     assert (await house.conclude(job.name)).state == pb.JOB_STATE_STOPPING
     assert (await runner.heartbeat()).directive == rpb.DIRECTIVE_STOP
@@ -193,11 +182,11 @@ async def test_a_running_job_that_is_stopped_concludes_on_what_is_known(house: H
 
 async def test_a_paused_job_that_is_stopped_is_given_a_runner_to_conclude(house: House) -> None:
     await house.restart(max_running_jobs=1)
-    job, runner = await running(house)
+    job, runner = await house.running()
     await runner.step(a_step())
     await house.pause(job.name)
     await runner.finish("PAUSED")
-    await running(house)
+    await house.running()
     # The only place is taken, and a conclusion needs none.
     assert (await house.conclude(job.name)).state == pb.JOB_STATE_STOPPING
     second = await house.enrol(job.name, number=2)
@@ -213,7 +202,7 @@ async def test_a_paused_job_that_is_stopped_is_given_a_runner_to_conclude(house:
 
 async def test_what_has_no_record_has_no_conclusion_and_is_cancelled(house: House) -> None:
     await house.restart(max_running_jobs=1)
-    await running(house)
+    await house.running()
     waiting, paused = await house.create(), await house.create()
     await house.pause(paused.name)
     for job in (waiting, paused):
@@ -222,7 +211,7 @@ async def test_what_has_no_record_has_no_conclusion_and_is_cancelled(house: Hous
 
 
 async def test_a_stopping_or_paused_job_can_be_cancelled(house: House) -> None:
-    job, runner = await running(house)
+    job, runner = await house.running()
     await runner.step(a_step())
     await house.conclude(job.name)
     assert (await house.cancel(job.name)).state == pb.JOB_STATE_CANCELLING
@@ -236,7 +225,7 @@ async def test_a_stopping_or_paused_job_can_be_cancelled(house: House) -> None:
 
 
 async def test_a_cancelled_job_is_resumed_on_its_record(house: House) -> None:
-    job, runner = await running(house, baseline="perceptron")
+    job, runner = await house.running(baseline="perceptron")
     await runner.step(a_step())
     await runner.record(runner.row())
     await runner.conclude("perceptron")
@@ -272,7 +261,7 @@ async def test_a_failed_job_that_is_resumed_has_all_its_attempts_again(house: Ho
 
 
 async def test_bad_data_that_was_mended_can_be_tried_again(house: House) -> None:
-    job, runner = await running(house)
+    job, runner = await house.running()
     await runner.finish("INVALID", "dataset.path", "has no array x")
     await house.reaches(job.name, "FAILED")
     await house.resume(job.name)
@@ -284,7 +273,7 @@ async def test_bad_data_that_was_mended_can_be_tried_again(house: House) -> None
 
 async def test_a_last_word_that_comes_again_does_not_end_the_resumed_job(house: House) -> None:
     await house.restart(max_running_jobs=1)
-    job, runner = await running(house)
+    job, runner = await house.running()
     await runner.finish("INVALID", "dataset.path", "has no array x")
     await house.reaches(job.name, "FAILED")
     # The resumed job waits for its turn, so that the old attempt is still its last.
@@ -297,7 +286,7 @@ async def test_a_last_word_that_comes_again_does_not_end_the_resumed_job(house: 
 
 @pytest.mark.parametrize("conclusion", [Conclusion.ANSWERED, Conclusion.FAILED])
 async def test_nothing_to_go_on_with_changes_nothing(house: House, conclusion: Conclusion) -> None:
-    job, runner = await running(house)
+    job, runner = await house.running()
     await runner.conclude(conclusion=conclusion)
     await runner.finish("COMPLETED")
     done = await house.get(job.name)
@@ -348,7 +337,7 @@ async def test_what_was_submitted_is_still_recognised_after_an_extension(house: 
 
 
 async def test_only_what_rests_is_extended(house: House) -> None:
-    job, runner = await running(house)
+    job, runner = await house.running()
     error = await refusal(house.extend(job.name, max_replicates=30))
     assert (error.status, error.reason) == (Status.FAILED_PRECONDITION, "NOT_AT_REST")
     assert "pause it first" in error.message
@@ -393,7 +382,7 @@ async def test_watchers_of_a_reopened_job_see_its_whole_story(house: House) -> N
 
 async def test_the_reason_of_a_retry_is_told_while_it_waits(house: House) -> None:
     await house.restart(retry_backoff_seconds=1.0)
-    job, _runner = await running(house)
+    job, _runner = await house.running()
     house.gateway.end(house.gateway.submissions[0].id, DriverState.FAILED, "exit code -9")
 
     async def told() -> bool:
@@ -413,14 +402,14 @@ async def test_the_reason_of_a_retry_is_told_while_it_waits(house: House) -> Non
 
 
 async def test_a_cluster_that_comes_back_empty_has_lost_the_driver(house: House) -> None:
-    job, first = await running(house)
+    job, first = await house.running()
     await first.record(first.row())
     submission = house.gateway.submissions[0].id
     house.gateway.unreachable = "no route"
     del house.gateway.drivers[submission]
     house.gateway.unreachable = ""
     second = await house.enrol(job.name, number=2)
-    assert outcomes(house, job) == ["LOST", ""]
+    assert house.outcomes(job) == ["LOST", ""]
     assert "doesn't know the driver" in house.store.attempts(JobName.parse(job.name))[0].reason
     await second.conclude()
     await second.finish("COMPLETED")
@@ -428,9 +417,9 @@ async def test_a_cluster_that_comes_back_empty_has_lost_the_driver(house: House)
 
 
 async def test_a_restart_finds_jobs_that_pause_stop_or_rest(house: House) -> None:
-    pausing, runner = await running(house)
+    pausing, runner = await house.running()
     await house.pause(pausing.name)
-    stopping, second = await running(house)
+    stopping, second = await house.running()
     await second.step(a_step())
     await house.conclude(stopping.name)
     resting = await house.create()
@@ -448,7 +437,7 @@ async def test_a_restart_finds_jobs_that_pause_stop_or_rest(house: House) -> Non
 
 
 async def test_the_budget_of_hours_is_that_of_attempts_and_not_of_rests(house: House) -> None:
-    job, runner = await running(house)
+    job, runner = await house.running()
     await house.pause(job.name)
     await runner.finish("PAUSED")
     await asyncio.sleep(1.0)

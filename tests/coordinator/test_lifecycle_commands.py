@@ -4,41 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Callable, Coroutine
 
 import pytest
 from click.testing import Result
 from coordinator_harness import House, a_step
-from typer.testing import CliRunner
 
 from tuner import Client, TunerError
-from tuner.cli.main import app
 from tuner.client import JobState
 from tuner.errors import Status
 from tuner.record import Conclusion, PlanStep, StepKind
 from tuner.spec import Search
 
 Tuner = Callable[..., Coroutine[None, None, Result]]
-
-
-@pytest.fixture
-def tuner(house: House, monkeypatch: pytest.MonkeyPatch) -> Tuner:
-    """Runs a command as `ada`, in a thread beside the coordinator."""
-    monkeypatch.setenv("LOGNAME", "ada")
-
-    async def call(*arguments: object) -> Result:
-        address = ["--address", house.coordinator.address]
-        words = [*address, *map(str, arguments)]
-        return await asyncio.to_thread(CliRunner().invoke, app, words)
-
-    return call
-
-
-def written(done: Result) -> str:
-    """Returns what the command wrote; the coordinator's log, in the same process, is beside it."""
-    lines = done.stdout.splitlines()
-    return "\n".join(line for line in lines if not re.match(r"\d{4}-\d\d-\d\d ", line)).strip()
 
 
 async def test_a_job_is_paused_resumed_and_stopped_and_each_command_says_so(
@@ -145,7 +123,7 @@ async def test_a_running_job_is_not_extended_and_says_what_to_do(
 async def test_a_clone_is_the_same_job_with_a_record_of_its_own(house: House, tuner: Tuner) -> None:
     job = await house.create("mine", name="first", seed=7)
     done = await tuner("clone", "mine", "--name", "second", "--seed", 8, "-o", "json")
-    row = json.loads(written(done))
+    row = json.loads(done.stdout)
     clone = await house.get(f"namespaces/default/jobs/{row['id']}")
     assert clone.name != job.name
     assert (clone.spec.display_name, clone.spec.seed) == ("second", 8)
@@ -153,7 +131,7 @@ async def test_a_clone_is_the_same_job_with_a_record_of_its_own(house: House, tu
     same.CopyFrom(clone.spec)
     same.display_name, same.seed = "first", 7
     assert same == job.spec
-    assert written(await tuner("clone", "mine")).startswith("first-")
+    assert (await tuner("clone", "mine")).stdout.startswith("first-")
     bad = await tuner("clone", "mine", "--margin", 2)
     assert bad.exit_code == 2
     assert "margin: " in bad.stderr

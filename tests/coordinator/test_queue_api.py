@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from coordinator_harness import AUTH, House, Runner, refusal, until
-from typer.testing import CliRunner
 
 from services.coordinator import surroundings
 from services.coordinator.api.heartbeat import answer
@@ -17,7 +16,6 @@ from services.coordinator.gateway import ClusterState, DriverState
 from services.coordinator.store.accounts import Orders
 from services.coordinator.surroundings import BAD_NODE_PACKETS
 from tuner import Client
-from tuner.cli.main import app
 from tuner.errors import Status
 from tuner.jobs import JobState, Node, ShareChanged
 from tuner.record import PacketAttempt, PacketOutcome
@@ -30,13 +28,6 @@ from tuner.wire.names import JobName
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is read every ten seconds is read at every look."""
     monkeypatch.setattr(surroundings, "LOOK_BACK_SECONDS", 0.0)
-
-
-async def running(house: House, job_id: str = "", **changes: Any) -> tuple[pb.Job, Runner]:
-    job = await house.create(job_id, **changes)
-    runner = await house.enrol(job.name)
-    await house.reaches(job.name, "RUNNING")
-    return job, runner
 
 
 async def beat(runner: Runner, busy: int = 0, waiting: int = 0, **held: int) -> Any:
@@ -75,10 +66,10 @@ async def set_quota(house: House, namespace: str, **quota: Any) -> pb.Namespace:
 
 
 async def test_a_second_job_gets_its_half_and_both_are_told_why(house: House) -> None:
-    first, one = await running(house, "one")
+    first, one = await house.running("one")
     assert (await beat(one)).slots == 8
     await beat(one, 8, 20, n1=8)
-    _, two = await running(house, "two")
+    _, two = await house.running("two")
     # Its share is known at its first heartbeat.
     answer = await beat(two, 0, 20)
     assert answer.directive == rpb.DIRECTIVE_SHARE
@@ -100,7 +91,7 @@ async def test_a_higher_priority_sends_a_job_back_to_the_queue_and_it_goes_on_af
     house: House,
 ) -> None:
     await house.restart(max_running_jobs=1)
-    low, runner = await running(house, "low")
+    low, runner = await house.running("low")
     await runner.record(runner.row())
     high = await house.create("high", priority=5)
     paused = await told(runner, 0, 1, 0, n1=1)
@@ -120,12 +111,12 @@ async def test_a_higher_priority_sends_a_job_back_to_the_queue_and_it_goes_on_af
 
 async def test_quotas_hold_jobs_back_and_say_so(house: House) -> None:
     await set_quota(house, "team-a", max_running_jobs=1, max_slots=3, weight=2)
-    first, runner = await running(house, "first", namespace="team-a")
+    first, runner = await house.running("first", namespace="team-a")
     assert (await beat(runner)).slots == 3
     second = await house.create("second", namespace="team-a")
     waiting = await house.reaches(second.name, "QUEUED")
     assert waiting.state_reason == "waits: team-a has 1 of its 1 running jobs"
-    _, other = await running(house, "other")
+    _, other = await house.running("other")
     assert (await told(other, 5, 5, 9, n1=5)).reason == (
         "share 5 of 8: 3 go to another namespace with weight 2"
     )
@@ -140,7 +131,7 @@ async def test_quotas_hold_jobs_back_and_say_so(house: House) -> None:
 
 
 async def test_used_up_device_hours_drain_what_runs(house: House) -> None:
-    job, runner = await running(house, "mine", namespace="team-a")
+    job, runner = await house.running("mine", namespace="team-a")
     house.store.add_usage({"team-a": 7200.0})
     answer = await set_quota(house, "team-a", max_device_hours=1.5)
     assert (answer.running_jobs, answer.device_hours) == (1, 2.0)
@@ -166,7 +157,7 @@ async def test_what_never_fits_waits_and_says_what_it_needs(house: House) -> Non
 
 
 async def test_shares_stay_while_the_cluster_is_silent(house: House) -> None:
-    _, runner = await running(house, "one")
+    _, runner = await house.running("one")
     await beat(runner, 8, 9, n1=8)
     house.gateway.unreachable = "no route"
     two = await house.create("two")
@@ -183,7 +174,7 @@ async def test_a_node_that_loses_packets_is_kept_off(
         return ClusterState(nodes, cpus=8)
 
     monkeypatch.setattr(house.gateway, "status", status)
-    job, runner = await running(house)
+    job, runner = await house.running()
     attempt = runner.attempt
     lost = [
         PacketAttempt(
@@ -238,7 +229,7 @@ async def test_a_bad_quota_names_every_field(house: House) -> None:
 
 
 async def test_a_runner_holds_what_can_be_held(house: House) -> None:
-    _, runner = await running(house)
+    _, runner = await house.running()
     await beat(runner, 2, n1=2)
     # Fewer than none would be room that isn't there, and take others' use off the bill.
     for load, held, field in (
@@ -269,7 +260,7 @@ async def test_an_answer_of_the_cluster_that_cannot_be_read_is_not_the_last(
         patched.setattr(house.gateway, "status", broken)
         patched.setattr(house.gateway, "state", broken)
         await house.restart()
-        job, runner = await running(house)
+        job, runner = await house.running()
         await until(lambda: asked > 5)
     # It is heard again: the job has its share, and the driver's end is seen.
     await told(runner, 8)
@@ -291,38 +282,30 @@ async def test_namespaces_come_in_pages_by_name(house: House) -> None:
 
 
 async def test_the_commands_show_the_queue_and_set_quotas(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: House, tuner: Callable[..., Any]
 ) -> None:
-    async def tuner(*arguments: object) -> Any:
-        words = ["--address", house.coordinator.address, *map(str, arguments)]
-        return await asyncio.to_thread(CliRunner().invoke, app, words)
-
-    def data(done: Any) -> str:
-        lines = done.stdout.splitlines()
-        return "\n".join(li for li in lines if not re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", li))
-
-    assert "Nothing runs" in data(await tuner("queue"))
+    assert "Nothing runs" in (await tuner("queue")).stdout
     done = await tuner("quota", "set", "default", "--max-running-jobs", 1, "--weight", 1.5)
     assert done.exit_code == 0
-    assert "0 of 1" in data(done)
+    assert "0 of 1" in done.stdout
     await tuner("quota", "set", "default", "--max-slots", 2, "--device-hours", 7.5)
-    _, runner = await running(house, "mine", name="digits")
+    _, runner = await house.running("mine", name="digits")
     await beat(runner, 2, 5, n1=2)
     second = await house.create("next")
     await house.reaches(second.name, "QUEUED")
-    shown = data(await tuner("queue"))
+    shown = (await tuner("queue")).stdout
     assert "2/2" in shown
     assert "#1" in shown
     assert "waits: default has 1 of its 1" in " ".join(shown.split())
     assert "schedules since" in shown
-    rows = json.loads(data(await tuner("queue", "-o", "json", "-n", "default")))
+    rows = json.loads((await tuner("queue", "-o", "json", "-n", "default")).stdout)
     assert [(row["job"], row["position"]) for row in rows] == [("mine", 0), ("next", 1)]
     assert rows[0]["packets_waiting"] == 5
-    (row,) = json.loads(data(await tuner("quota", "show", "-o", "json")))
+    (row,) = json.loads((await tuner("quota", "show", "-o", "json")).stdout)
     assert (row["weight"], row["max_slots"], row["max_device_hours"]) == (1.5, 2, 7.5)
     assert row["slots_held"] == 2
     done = await tuner("quota", "set", "default", "--max-slots", "none")
-    assert "of 2" not in data(done)
+    assert "of 2" not in done.stdout
     for wrong in (("--max-slots", "many"), ("--device-hours", "x"), ("--weight", 0), ()):
         done = await tuner("quota", "set", "default", *wrong)
         assert done.exit_code == 2
