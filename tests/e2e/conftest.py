@@ -16,6 +16,7 @@ import pytest
 
 from tuner import Client, JobSpec
 from tuner.client import Job
+from tuner.record import Measurement
 
 DIGITS = JobSpec(
     dataset="digits",
@@ -92,16 +93,21 @@ class Stack:
         actors: list[dict[str, Any]] = json.loads(done.stdout)
         return actors
 
-    def kill(self, *words: str, environment: str = "") -> int:
-        """SIGKILLs the one process of this stack whose command line holds the words."""
+    def find(self, *words: str, environment: str = "") -> int:
+        """Returns the one process of this stack whose command line holds the words."""
         found = [
             pid
             for pid in (int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit())
             if _holds(pid, words, environment or str(self.home))
         ]
         assert len(found) == 1, f"{len(found)} processes match {words}"
-        os.kill(found[0], signal.SIGKILL)
         return found[0]
+
+    def kill(self, *words: str, environment: str = "") -> int:
+        """SIGKILLs that process."""
+        found = self.find(*words, environment=environment)
+        os.kill(found, signal.SIGKILL)
+        return found
 
 
 def _holds(pid: int, words: tuple[str, ...], environment: str) -> bool:
@@ -153,3 +159,15 @@ def wait_until(job: Job, met: Callable[[object], bool], after: int = 0) -> int:
         if met(event.what):
             return event.sequence
     raise AssertionError("the job ended first")
+
+
+def after_more(job: Job, sequence: int, count: int) -> int:
+    """Waits for so many further measurements; returns the last one's sequence number."""
+    seen: list[str] = []
+
+    def enough(what: object) -> bool:
+        if isinstance(what, Measurement):
+            seen.append(what.id)
+        return len(seen) >= count
+
+    return wait_until(job, enough, sequence)

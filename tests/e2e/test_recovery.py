@@ -6,10 +6,9 @@ import os
 import signal
 from collections import Counter
 
-from tests.e2e.conftest import Stack, wait_until
+from tests.e2e.conftest import Stack, after_more
 from tuner import Client, JobSpec
-from tuner.client import Job
-from tuner.record import Measurement, PacketAttempt, record_digest
+from tuner.record import PacketAttempt, record_digest
 
 SPEC = JobSpec(
     dataset="digits",
@@ -27,18 +26,6 @@ SPEC = JobSpec(
     tuning={"trials": 4, "generation": 2},
     measuring={"min_replicates": 4, "max_replicates": 6},
 )
-
-
-def after_more(job: Job, sequence: int, count: int) -> int:
-    """Waits for so many further measurements."""
-    seen: list[str] = []
-
-    def enough(what: object) -> bool:
-        if isinstance(what, Measurement):
-            seen.append(what.id)
-        return len(seen) >= count
-
-    return wait_until(job, enough, sequence)
 
 
 def test_two_killed_runners_and_a_killed_coordinator_change_nothing(client: Client, stack: Stack):
