@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import structlog
 
@@ -58,7 +59,8 @@ class RunnerService(RunnerServiceServicer):
         """Takes the coordinator's parts."""
         self._core = core
         self._store = core.store
-        self._jobs: dict[tuple[JobName, int], JobRow] = {}
+        # Several threads at once ask it, and make room in it.
+        self._job_of = lru_cache(MAX_JOBS)(self._as_found_by)
 
     async def Enrol(self, request: pb.EnrolRequest, context: Context) -> pb.EnrolResponse:
         """Answers Enrol."""
@@ -137,18 +139,13 @@ class RunnerService(RunnerServiceServicer):
             [payload(message) for message in request.measurements],
         )
 
-    def _job_of(self, name: JobName, epoch: int) -> JobRow:
+    def _as_found_by(self, name: JobName, _epoch: int) -> JobRow:
         """Returns the job as an attempt of it found it: what it is judged by never changes.
 
         Only a job that nothing runs for is extended, and whatever runs for it then has
         another epoch. Raises NotFoundError.
         """
-        job = self._jobs.get((name, epoch))
-        if job is None:
-            job = self._jobs[name, epoch] = self._store.get_job(name)
-            while len(self._jobs) > MAX_JOBS:
-                self._jobs.pop(next(iter(self._jobs)), None)
-        return job
+        return self._store.get_job(name)
 
     async def Heartbeat(
         self, request: pb.HeartbeatRequest, context: Context
