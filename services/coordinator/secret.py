@@ -13,7 +13,7 @@ from tuner.access import API_TOKEN
 
 TOKEN_VARIABLE = "TUNER_TOKEN"
 
-_ID_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 _ID_LENGTH = 10
 _TOKEN = re.compile(rf"{API_TOKEN}([a-z2-7]{{{_ID_LENGTH}}})_[A-Za-z0-9_-]{{43}}")
 
@@ -23,9 +23,14 @@ def new_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
+def random_letters(count: int) -> str:
+    """Returns so many random letters and digits, 5 bits each, for ids, which are no secret."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(count))
+
+
 def new_token() -> tuple[str, str]:
     """Returns a new token's id, which is no secret, and its secret: "tnr_ID_" and 256 bits."""
-    token_id = "".join(secrets.choice(_ID_LETTERS) for _ in range(_ID_LENGTH))
+    token_id = random_letters(_ID_LENGTH)
     return token_id, f"{API_TOKEN}{token_id}_{new_secret()}"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 from datetime import UTC, datetime
 
 from services.coordinator.api.caller import visible, who
@@ -13,6 +12,7 @@ from services.coordinator.api.portions import portions
 from services.coordinator.core import Core
 from services.coordinator.datasets import check_dataset, check_models
 from services.coordinator.own_code import check_code
+from services.coordinator.secret import random_letters
 from services.coordinator.store.errors import AlreadyExistsError, NotFoundError
 from services.coordinator.threads import reading
 from services.coordinator.webhooks import check_webhook
@@ -29,7 +29,6 @@ from tuner.wire.spec import spec_from_wire
 MAX_JOBS_A_PAGE = 100
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
-_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 class JobCalls:
@@ -77,7 +76,7 @@ class JobCalls:
         text = re.sub(r"[^a-z0-9]+", "-", (spec.name or spec.dataset.source).lower())
         slug = text[:50].strip("-") or "job"
         while True:
-            job_id = f"{slug}-" + "".join(secrets.choice(_ALPHABET) for _ in range(6))
+            job_id = f"{slug}-{random_letters(6)}"
             if not self._taken(JobName(namespace, job_id)):
                 return job_id
 
