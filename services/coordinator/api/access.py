@@ -6,9 +6,8 @@ import asyncio
 import math
 from datetime import UTC, datetime, timedelta
 
-from services.coordinator.access.caller import Caller
+from services.coordinator.access.caller import Caller, calling
 from services.coordinator.access.guard import Guard
-from services.coordinator.api.caller import caller_of, visible
 from services.coordinator.api.interceptor import Context
 from services.coordinator.core import Core
 from services.coordinator.secret import hashed, new_token
@@ -45,7 +44,7 @@ class AccessCalls:
         self, request: pb.CreateTokenRequest, context: Context
     ) -> pb.CreateTokenResponse:
         """Answers CreateToken. Nobody makes a token that may more than they may."""
-        caller = caller_of(context)
+        caller = calling.get()
         grants = grants_from_wire(request.grants)
         if not 1 <= len(grants) <= MAX_GRANTS:
             raise invalid("grants", f"{len(grants)} grants; give 1 to {MAX_GRANTS}")
@@ -67,7 +66,7 @@ class AccessCalls:
         """Answers ListTokens: those that the caller might have made."""
         limit = page_size(request.page_size)
         after = read_token(request.page_token, "tokens") or ""
-        places = visible(context, Role.OPERATOR)
+        places = calling.get().namespaces(Role.OPERATOR)
         found = await asyncio.to_thread(self._core.store.list_tokens, limit + 1, after, places)
         page = found[:limit]
         return pb.ListTokensResponse(
@@ -78,7 +77,7 @@ class AccessCalls:
     async def RevokeToken(self, request: pb.RevokeTokenRequest, context: Context) -> pb.Token:
         """Answers RevokeToken. Once it is answered, the token serves for nothing here."""
         token_id = parse_token_name(request.name)
-        store, caller = self._core.store, caller_of(context)
+        store, caller = self._core.store, calling.get()
         try:
             token = await asyncio.to_thread(store.get_token, token_id)
         except NotFoundError as error:
@@ -95,7 +94,7 @@ class AccessCalls:
     ) -> pb.ListAuditEntriesResponse:
         """Answers ListAuditEntries. What is about no namespace is for operators of all."""
         namespace = parse_parent(request.parent)
-        places = visible(context, Role.OPERATOR) if namespace is None else {namespace}
+        places = calling.get().namespaces(Role.OPERATOR) if namespace is None else {namespace}
         limit = page_size(request.page_size)
         before = read_position(request.page_token, "audit", request.parent) or None
         found = await asyncio.to_thread(self._core.store.audit_log, places, limit + 1, before)

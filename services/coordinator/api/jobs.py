@@ -6,7 +6,7 @@ import asyncio
 import re
 from datetime import UTC, datetime
 
-from services.coordinator.api.caller import visible, who
+from services.coordinator.access.caller import calling
 from services.coordinator.api.interceptor import Context
 from services.coordinator.api.portions import portions
 from services.coordinator.core import Core
@@ -40,7 +40,7 @@ class JobCalls:
 
     async def CreateJob(self, request: pb.CreateJobRequest, context: Context) -> pb.Job:
         """Answers CreateJob."""
-        job = await asyncio.to_thread(self._create, request, who(context))
+        job = await asyncio.to_thread(self._create, request, calling.get().subject)
         if not request.validate_only:
             self._core.hints.ring(JobName.parse(job.name), state=True)
         return job
@@ -97,7 +97,7 @@ class JobCalls:
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
         """Answers ListJobs."""
-        namespace = parse_parent(request.parent) or visible(context)
+        namespace = parse_parent(request.parent) or calling.get().namespaces()
         # Fewer than asked for, since every job brings its spec.
         limit = min(page_size(request.page_size), MAX_JOBS_A_PAGE)
         before = read_token(request.page_token, "jobs", request.parent)

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from services.coordinator.api.caller import who
+from services.coordinator.access.caller import calling
 from services.coordinator.api.interceptor import Context
 from services.coordinator.api.jobs import check_request_id
 from services.coordinator.core import Core
@@ -48,7 +48,7 @@ class LifecycleCalls:
                 return JobState.CANCELLED
             return JobState.CANCELLING if job.state in (*_RUNNING, JobState.STOPPING) else None
 
-        return await self._moved(request.name, cancelled, f"cancelled by {who(context)}")
+        return await self._moved(request.name, cancelled, f"cancelled by {calling.get().subject}")
 
     async def PauseJob(self, request: pb.PauseJobRequest, context: Context) -> pb.Job:
         """Answers PauseJob. What only waits is paused at once."""
@@ -58,7 +58,7 @@ class LifecycleCalls:
                 return JobState.PAUSED
             return JobState.PAUSING if job.state is JobState.RUNNING else None
 
-        return await self._moved(request.name, paused, f"paused by {who(context)}")
+        return await self._moved(request.name, paused, f"paused by {calling.get().subject}")
 
     async def StopJob(self, request: pb.StopJobRequest, context: Context) -> pb.Job:
         """Answers StopJob. Where nothing is known yet and nothing runs, there is no conclusion."""
@@ -70,11 +70,11 @@ class LifecycleCalls:
                 return JobState.STOPPING if _has_record(job) else JobState.CANCELLED
             return None
 
-        return await self._moved(request.name, stopped, f"stopped by {who(context)}")
+        return await self._moved(request.name, stopped, f"stopped by {calling.get().subject}")
 
     async def ResumeJob(self, request: pb.ResumeJobRequest, context: Context) -> pb.Job:
         """Answers ResumeJob."""
-        name, by = JobName.parse(request.name), who(context)
+        name, by = JobName.parse(request.name), calling.get().subject
         reason = f"resumed by {by}"
         store = self._core.store
         while True:
@@ -100,7 +100,7 @@ class LifecycleCalls:
 
     async def ExtendJob(self, request: pb.ExtendJobRequest, context: Context) -> pb.Job:
         """Answers ExtendJob."""
-        job = await asyncio.to_thread(self._extend, request, who(context))
+        job = await asyncio.to_thread(self._extend, request, calling.get().subject)
         if not request.validate_only:
             self._core.hints.ring(JobName.parse(request.name), state=True)
         return job

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from services.coordinator.api.caller import visible
+from services.coordinator.access.caller import calling
 from services.coordinator.api.interceptor import Context
 from services.coordinator.core import Core
 from services.coordinator.leader import LEASE
@@ -30,7 +30,7 @@ class QueueCalls:
     async def GetQueue(self, request: pb.GetQueueRequest, context: Context) -> pb.Queue:
         """Answers GetQueue, as the leader last left it: any coordinator can."""
         namespace = parse_parent(request.parent)
-        places = visible(context) if namespace is None else {namespace}
+        places = calling.get().namespaces() if namespace is None else {namespace}
         return queue_to_wire(await asyncio.to_thread(self._queue, places))
 
     def _queue(self, places: set[str] | None) -> Queue:
@@ -59,7 +59,7 @@ class QueueCalls:
         """Answers ListNamespaces: those that the caller may see."""
         limit = page_size(request.page_size)
         after = read_token(request.page_token, "namespaces") or ""
-        found = await asyncio.to_thread(self._namespaces, visible(context))
+        found = await asyncio.to_thread(self._namespaces, calling.get().namespaces())
         rest = [one for one in found if one.name > after]
         page = rest[:limit]
         return pb.ListNamespacesResponse(

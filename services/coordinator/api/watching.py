@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 
-from services.coordinator.api.caller import who
+from services.coordinator.access.caller import calling
 from services.coordinator.api.feeds import EVENTS_A_MESSAGE, Feeds, read
 from services.coordinator.api.interceptor import Context
 from services.coordinator.api.portions import portions
@@ -45,7 +45,7 @@ class WatchCalls:
                 f"{after} is no event of {name}, whose last is {begun}; give the last "
                 "sequence number that you have seen, or 0",
             )
-        with self._places.taken(who(context)):
+        with self._places.taken(calling.get().subject):
             async with self._feeds.feed(job) as feed:
                 while True:
                     self._core.hints.check()
