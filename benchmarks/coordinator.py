@@ -34,9 +34,7 @@ from benchmarks.load import clients, peers, rows
 from benchmarks.load.reads import Reads, reads
 from benchmarks.load.server import Served, served
 from benchmarks.load.together import together
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "coordinator" / "store"))
-from postgres_server import server as postgres
+from tests.coordinator.store.postgres_server import server as postgres
 
 RUNNERS = 8
 JOBS_WATCHED = 100
