@@ -90,10 +90,10 @@ def test_a_dominant_share_is_what_is_shared_where_shapes_differ() -> None:
 
 def test_a_wide_slot_is_served_for_little_idle_time() -> None:
     """Ten narrow jobs' slots never leave a node to it by themselves."""
-    works = [endless("narrow", "a"), endless("wide", "b", shape=Shape(3.0), width=1)]
-    nodes = {f"n{i}": Shape(3) for i in range(3)}
     # The wide job comes when every node is taken.
-    works[1] = endless("wide", "b", shape=Shape(3.0), width=1, arrives=100.0)
+    wide = endless("wide", "b", shape=Shape(3.0), width=1, arrives=100.0)
+    works = [endless("narrow", "a"), wide]
+    nodes = {f"n{i}": Shape(3) for i in range(3)}
     report = run(works, nodes, 3600)
     assert report.reservations == 1
     assert report.jobs["wide"].first_slot is not None
