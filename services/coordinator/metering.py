@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from services.coordinator.scheduling.model import Shape
-from services.coordinator.store.accounts import Load
+from services.coordinator.scheduling.model import Job
 from services.coordinator.store.base import Store
-from services.coordinator.store.rows import JobRow
-from tuner.wire.names import JobName
 
 WRITE_SECONDS = 10.0
 """How often use is written."""
@@ -29,19 +26,16 @@ class Meter:
         self._written = time.monotonic()
         self._device_seconds: dict[str, float] = {}
 
-    def look(self, rows: Iterable[JobRow], loads: Mapping[JobName, Load]) -> None:
+    def look(self, jobs: Iterable[Job]) -> None:
         """Charges for the time since the last look what is held now."""
         now = time.monotonic()
         passed = 0.0 if self._looked is None else min(now - self._looked, LONGEST_STEP_SECONDS)
         self._looked = now
-        for row in rows:
-            load = loads.get(row.name, Load())
-            slots = max(sum(load.held.values()), load.busy)
-            if slots:
-                wanted = row.spec.resources
-                used = slots * Shape(wanted.cpus, wanted.gpus).devices * passed
-                namespace = row.name.namespace
-                self._device_seconds[namespace] = self._device_seconds.get(namespace, 0.0) + used
+        for job in jobs:
+            if slots := job.slots_held:
+                used = slots * job.shape.devices * passed
+                before = self._device_seconds.get(job.namespace, 0.0)
+                self._device_seconds[job.namespace] = before + used
 
     async def write(self) -> None:
         """Writes what has been counted, every so often. Raises UnavailableError, DeposedError."""

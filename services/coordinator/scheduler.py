@@ -129,7 +129,7 @@ class Scheduler:
             elif str(row.name) in admitted and row.name not in self._tasks:
                 await self._share(row, decision)
                 self._see_to(row.name)
-        self._meter.look(rows, loads)
+        self._meter.look(world.jobs)
         await self._meter.write()
         await self._tell_outlook(decision)
 
