@@ -114,8 +114,8 @@ class Reservations:
         nodes: Mapping[str, Shape],
         free: Mapping[str, Shape],
         whole: Shape,
-    ) -> bool:
-        """Keeps a node for those that have waited long enough; tells whether it did.
+    ) -> None:
+        """Keeps a node for those that have waited long enough.
 
         Args:
             now: Now.
@@ -124,7 +124,6 @@ class Reservations:
             free: What of it nobody holds.
             whole: What the cluster has.
         """
-        begun = False
         for job, barred in claimants:
             since = self._blocked_since.get(job.name)
             if since is None or job.name in self._kept:
@@ -145,8 +144,6 @@ class Reservations:
             if self._affordable(nodes, taken | {node}, whole):
                 before = job.held.get(node, 0)
                 self._kept[job.name] = Reservation(node, job.name, now, before)
-                begun = True
-        return begun
 
     def _affordable(self, nodes: Mapping[str, Shape], kept: set[str], whole: Shape) -> bool:
         """Tells whether these may be kept at once: one may always be, if the hour allows it."""
