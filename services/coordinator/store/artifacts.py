@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
 from services.coordinator.store import tables as t
 from services.coordinator.store.attempts import check
+from services.coordinator.store.bulk import among
 from services.coordinator.store.log import Clock, LockedJob, job_id, lock_job
 from tuner.errors import invalid
 from tuner.jobs import Artifact
 from tuner.record import Measurement
 from tuner.wire.names import JobName
 
-_CHUNK = 500
+_A = t.artifacts.c
+_MADE = sa.select(_A.sha256).where(among(_A.sha256, "digests"))
+_SIZES = sa.select(_A.sha256, _A.size_bytes).where(
+    _A.job_id == sa.bindparam("job"), among(_A.sha256, "digests")
+)
+_DIGESTS = re.compile(rb"@([0-9a-f]{64})")
+"""The digests in a spec's bytes, which hold each as it is behind its length: 64, that is "@"."""
 
 
 def attach(
@@ -77,17 +85,13 @@ def has(connection: sa.Connection, name: JobName, sha256: str) -> bool:
 
 def referenced(connection: sa.Connection, digests: Iterable[str]) -> set[str]:
     """Does Store.referenced."""
-    wanted = sorted(set(digests))
-    c = t.artifacts.c
-    found: set[str] = set()
-    for start in range(0, len(wanted), _CHUNK):
-        some = wanted[start : start + _CHUNK]
-        found.update(connection.execute(sa.select(c.sha256).where(c.sha256.in_(some))).scalars())
-    left = [digest for digest in wanted if digest not in found]
+    wanted = set(digests)
+    found = set(connection.execute(_MADE, {"digests": sorted(wanted)}).scalars())
+    left = {digest.encode() for digest in wanted - found}
     if left:
-        # A data set's files stand in specs alone, whose bytes hold each digest as it is.
+        # What was uploaded stands in specs alone. Each is gone through once, however many are left.
         for spec in connection.execute(sa.select(t.jobs.c.spec)).scalars():
-            found.update(digest for digest in left if digest.encode() in spec)
+            found.update(digest.decode() for digest in left.intersection(_DIGESTS.findall(spec)))
     return found
 
 
@@ -109,9 +113,8 @@ def check_places(
     named = sorted({m.predictions.sha256 for m in rows if m.predictions is not None})
     if not named:
         return
-    c = t.artifacts.c
-    query = sa.select(c.sha256, c.size_bytes).where(c.job_id == job.id, c.sha256.in_(named))
-    sizes = {row.sha256: row.size_bytes for row in connection.execute(query)}
+    found = connection.execute(_SIZES, {"job": job.id, "digests": named})
+    sizes = {row.sha256: row.size_bytes for row in found}
     for index, m in enumerate(rows):
         place = m.predictions
         if place is None:
