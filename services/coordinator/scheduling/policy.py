@@ -21,7 +21,6 @@ class Policy:
 
     def __init__(self, rules: Rules) -> None:
         """Takes what an operator has set."""
-        self._rules = rules
         self._memory = Memory(rules)
 
     def decide(self, world: World) -> Decision:
@@ -31,7 +30,7 @@ class Policy:
         if world.nodes is None:
             once = tuple(replace(job, limit=1) for job in jobs)
             world = replace(world, nodes=_ENDLESS, jobs=once)
-            seen = _Look(self._rules, Memory(self._rules), world, _ENDLESS).decide()
+            seen = _Look(Memory(self._memory.rules), world, _ENDLESS).decide()
             # Nobody knows what there is: their drivers wait for the cluster, and take what fits.
             return Decision(
                 shares=dict.fromkeys(seen.admitted),
@@ -39,7 +38,7 @@ class Policy:
                 admitted=seen.admitted,
                 order=seen.order,
             )
-        return _Look(self._rules, self._memory, world, world.nodes).decide()
+        return _Look(self._memory, world, world.nodes).decide()
 
 
 def _draining(job: Job) -> Job:
@@ -50,10 +49,7 @@ def _draining(job: Job) -> Job:
 class _Look:
     """One decision in the making."""
 
-    def __init__(
-        self, rules: Rules, memory: Memory, world: World, nodes: Mapping[str, Shape]
-    ) -> None:
-        self._rules = rules
+    def __init__(self, memory: Memory, world: World, nodes: Mapping[str, Shape]) -> None:
         self._memory = memory
         self._world = world
         self._nodes = nodes
@@ -93,7 +89,7 @@ class _Look:
         memory.wanting += tuple(n for n in blocked if n not in memory.wanting)
         # Who has to make way would have stayed.
         memory.wanting += tuple(n for n, j in self._jobs.items() if j.leaving and j.share == 0)
-        return Settling(self._rules, memory, self._world, claims, filling, self._barred).decision(
+        return Settling(memory, self._world, claims, filling, self._barred).decision(
             self._nodes, self._free, self._whole
         )
 
@@ -118,7 +114,8 @@ class _Look:
                 if reservation.job in claims:
                     room.take(reservation.node, claims[reservation.job].job.shape)
                     claims[reservation.job].kept = True
-        places = self._rules.max_running_jobs - sum(job.leaving for job in self._world.jobs)
+        leaving = sum(job.leaving for job in self._world.jobs)
+        places = self._memory.rules.max_running_jobs - leaving
         filling = Filling(self._world, self._memory.history, room, claims.values(), places)
         filling.needed()
         return claims, filling

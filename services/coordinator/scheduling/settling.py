@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from services.coordinator.scheduling.filling import Claim, Filling
 from services.coordinator.scheduling.memory import Memory
-from services.coordinator.scheduling.model import Decision, Job, Rules, Shape, World
+from services.coordinator.scheduling.model import Decision, Job, Shape, World
 from services.coordinator.scheduling.reasons import Reasons
 
 SETTLE_SECONDS = 3.0
@@ -18,7 +18,6 @@ class Settling:
 
     def __init__(
         self,
-        rules: Rules,
         memory: Memory,
         world: World,
         claims: Mapping[str, Claim],
@@ -26,7 +25,6 @@ class Settling:
         barred: Callable[[Job, bool], frozenset[str]],
     ) -> None:
         """Takes claims after what was wanted has been handed out, and what is left to hand out."""
-        self._rules = rules
         self._memory = memory
         self._world = world
         self._claims = claims
@@ -85,7 +83,7 @@ class Settling:
         running: dict[str, int] = {}
         for job in inside:
             running[job.namespace] = running.get(job.namespace, 0) + 1
-        places = self._rules.max_running_jobs - len(inside)
+        places = self._memory.rules.max_running_jobs - len(inside)
         found = []
         for name in order:
             claim = self._claims.get(name)
