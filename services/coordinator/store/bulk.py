@@ -58,18 +58,22 @@ def _insertion(
     return statement, [kind.dialect_impl(dialect).bind_processor(dialect) for kind in types]
 
 
-class _Keys(sa.TypeDecorator[Sequence[str]]):
-    """Keys as one value: an array on PostgreSQL, JSON on SQLite."""
+class _Keys(sa.TypeDecorator[Sequence[Any]]):
+    """Keys of a column's type as one value: an array on PostgreSQL, JSON on SQLite."""
 
     impl = sa.Text
     cache_ok = True
 
+    def __init__(self, of: sa.types.TypeEngine[Any]) -> None:
+        super().__init__()
+        self.of = of
+
     def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
         if dialect.name == "postgresql":
-            return dialect.type_descriptor(postgresql.ARRAY(sa.Text))
+            return dialect.type_descriptor(postgresql.ARRAY(self.of))
         return dialect.type_descriptor(sa.Text())
 
-    def process_bind_param(self, value: Sequence[str] | None, dialect: sa.Dialect) -> Any:
+    def process_bind_param(self, value: Sequence[Any] | None, dialect: sa.Dialect) -> Any:
         keys = list(value or ())
         return keys if dialect.name == "postgresql" else json.dumps(keys)
 
@@ -80,8 +84,8 @@ class among(FunctionElement[bool]):
     type = sa.Boolean()
     inherit_cache = True
 
-    def __init__(self, column: sa.ColumnElement[str], name: str) -> None:
-        super().__init__(column, sa.bindparam(name, type_=_Keys()))
+    def __init__(self, column: sa.ColumnElement[Any], name: str) -> None:
+        super().__init__(column, sa.bindparam(name, type_=_Keys(column.type)))
 
     def self_group(self, against: Any = None) -> Any:
         """Returns itself: compared with true, as functions are on SQLite, it uses no index."""

@@ -13,6 +13,7 @@ from services.coordinator.store import tables as t
 from services.coordinator.store.accounts import check_job_quota
 from services.coordinator.store.artifacts import of_job
 from services.coordinator.store.attempts import check, end_live
+from services.coordinator.store.bulk import among
 from services.coordinator.store.codec import pack_facts, pack_spec, unpack_facts, unpack_spec
 from services.coordinator.store.errors import AlreadyExistsError, DataChangedError, WrongStateError
 from services.coordinator.store.log import Clock, LockedJob, append, lock_job, no_job
@@ -29,6 +30,15 @@ from tuner.jobs import (
 )
 from tuner.spec import JobSpec
 from tuner.wire.names import JobName
+
+_S, _R = t.searches.c, t.runner_attempts.c
+# Made once: every look at a job asks them.
+_SEARCHES = (
+    sa.select(_S.job_id, _S.key, _S.state, _S.reason)
+    .where(among(_S.job_id, "jobs"))
+    .order_by(_S.job_id, _S.position)
+)
+_HELD = sa.select(_R.job_id, _R.held).where(among(_R.job_id, "jobs"), _R.end_time.is_(None))
 
 _KEY = re.compile(r"[0-9]{1,18}")
 _OPEN = (SearchState.PENDING, SearchState.RUNNING)
@@ -256,29 +266,20 @@ def _with_searches(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> li
     """Returns the rows as jobs, with all their searches read at once."""
     if not rows:
         return []
-    c = t.searches.c
     found: dict[int, list[SearchStatus]] = {row.id: [] for row in rows}
-    for start in range(0, len(rows), 500):
-        keys = [row.id for row in rows[start : start + 500]]
-        query = sa.select(c.job_id, c.key, c.state, c.reason).where(c.job_id.in_(keys))
-        for search in connection.execute(query.order_by(c.job_id, c.position)):
-            state = SearchState(search.state)
-            found[search.job_id].append(SearchStatus(search.key, state, search.reason))
+    for search in connection.execute(_SEARCHES, {"jobs": list(found)}):
+        state = SearchState(search.state)
+        found[search.job_id].append(SearchStatus(search.key, state, search.reason))
     held = _held(connection, [row.id for row in rows if not JobState(row.state).ended])
     return [_job(row, found[row.id], held.get(row.id, 0)) for row in rows]
 
 
 def _held(connection: sa.Connection, keys: Sequence[int]) -> dict[int, int]:
     """Returns the slots that live attempts of these jobs last said they hold."""
-    c = t.runner_attempts.c
-    found: dict[int, int] = {}
-    for start in range(0, len(keys), 500):
-        query = sa.select(c.job_id, c.held).where(
-            c.job_id.in_(keys[start : start + 500]), c.end_time.is_(None)
-        )
-        for row in connection.execute(query):
-            found[row.job_id] = sum(json.loads(row.held).values())
-    return found
+    if not keys:
+        return {}
+    rows = connection.execute(_HELD, {"jobs": keys})
+    return {row.job_id: sum(json.loads(row.held).values()) for row in rows}
 
 
 def _job(row: sa.Row[Any], searches: Iterable[SearchStatus], held: int) -> JobRow:
