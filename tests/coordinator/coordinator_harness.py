@@ -191,30 +191,9 @@ class Runner:
         self.gateway.end(self.submission.id, DriverState.SUCCEEDED)
 
     def row(
-        self,
-        level: int = 1,
-        replicate: int = 0,
-        score: float = 0.1,
-        *,
-        phase: Phase = Phase.MEASURING,
-        search: str = "simulated/depth",
-        rate: float = 0.01,
+        self, level: int = 1, replicate: int = 0, score: float = 0.1, **more: Any
     ) -> Measurement:
-        setting = make_setting({"learning_rate": rate})
-        return Measurement(
-            id=measurement_id(self.job, search, phase, level, setting, replicate),
-            search=search,
-            phase=phase,
-            level=level,
-            setting=setting,
-            replicate=replicate,
-            outcome=Outcome.COMPLETED,
-            scores={"error": score},
-            standalone_device_seconds=1.5,
-            billed_device_seconds=0.5,
-            packet=f"{search}:1:0",
-            packet_attempt=1,
-        )
+        return a_row(self.job, level, replicate, score, **more)
 
     async def conclude(
         self, search: str = "simulated/depth", conclusion: Conclusion = Conclusion.ANSWERED
@@ -223,6 +202,34 @@ class Runner:
         await self.step(
             PlanStep(search, 2, StepKind.CONCLUDE, "that is that", "test", conclusion=conclusion)
         )
+
+
+def a_row(
+    job: str,
+    level: int = 1,
+    replicate: int = 0,
+    score: float = 0.1,
+    *,
+    phase: Phase = Phase.MEASURING,
+    search: str = "simulated/depth",
+    rate: float = 0.01,
+) -> Measurement:
+    """A measurement of the job's."""
+    setting = make_setting({"learning_rate": rate})
+    return Measurement(
+        id=measurement_id(job, search, phase, level, setting, replicate),
+        search=search,
+        phase=phase,
+        level=level,
+        setting=setting,
+        replicate=replicate,
+        outcome=Outcome.COMPLETED,
+        scores={"error": score},
+        standalone_device_seconds=1.5,
+        billed_device_seconds=0.5,
+        packet=f"{search}:1:0",
+        packet_attempt=1,
+    )
 
 
 def a_step(search: str = "simulated/depth", number: int = 1, decision: str = "go") -> PlanStep:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,14 +15,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import grpc
-from coordinator_harness import TOKEN, a_spec, a_step
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from coordinator_harness import TOKEN, a_row, a_spec, a_step
 
 from services.runner.link import CoordinatorLink
+from tests.health import serves
+from tests.ray_head import free_ports
 from tuner.client import Client
 from tuner.errors import TunerError
-from tuner.record import Measurement, Outcome, Phase, make_setting, measurement_id
 from tuner.trials.work import Load
 
 SCRIPT = Path(__file__).with_name("scripted_coordinator.py")
@@ -38,20 +36,13 @@ def until(condition: Callable[[], Any], seconds: float) -> float:
     return time.monotonic() - begin
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
 @dataclass
 class Process:
     """One coordinator, at an address that outlives it."""
 
     folder: Path
     settings: dict[str, str]
-    port: int = field(default_factory=_free_port)
+    port: int = field(default_factory=lambda: free_ports(1)[0])
     popen: subprocess.Popen[bytes] | None = None
 
     @property
@@ -85,14 +76,7 @@ class Process:
         return self.popen.wait(30)
 
     def serves(self, service: str = "tuner.v1.TunerService") -> bool:
-        with grpc.insecure_channel(self.address) as channel:
-            try:
-                answer = health_pb2_grpc.HealthStub(channel).Check(
-                    health_pb2.HealthCheckRequest(service=service), timeout=2
-                )
-            except grpc.RpcError:
-                return False
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+        return serves(self.address, service)
 
     @property
     def leads(self) -> bool:
@@ -122,29 +106,11 @@ class Runner:
         try:
             while not self._end.wait(0.5):
                 self._link.heartbeat(Load(busy=1))
-                self._link.record([self._row(self.recorded)], [])
+                self._link.record([a_row(self._job, replicate=self.recorded)], [])
                 self.recorded += 1
                 self.beats.append(time.monotonic())
         except TunerError as error:
             self.error = error
-
-    def _row(self, replicate: int) -> Measurement:
-        setting = make_setting({"learning_rate": 0.01})
-        search, level = "simulated/depth", 1
-        return Measurement(
-            id=measurement_id(self._job, search, Phase.MEASURING, level, setting, replicate),
-            search=search,
-            phase=Phase.MEASURING,
-            level=level,
-            setting=setting,
-            replicate=replicate,
-            outcome=Outcome.COMPLETED,
-            scores={"error": 0.1},
-            standalone_device_seconds=1.5,
-            billed_device_seconds=0.5,
-            packet=f"{search}:1:0",
-            packet_attempt=1,
-        )
 
     def goes_on(self, seconds: float) -> float:
         """Waits for the next two beats; returns how long they took."""
