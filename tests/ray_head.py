@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.processes import kill_tree
+
 # Else a token that some local Ray has left in the home folder switches it on.
 ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
 
@@ -38,11 +40,7 @@ class Head:
 
     def kill(self) -> None:
         """Ends it like a power cut: everything that runs on it, at once."""
-        for pid in [self.pid, *_descendants(self.pid)]:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        kill_tree(self.pid)
 
 
 @contextmanager
@@ -88,21 +86,3 @@ def free_ports(count: int) -> list[int]:
     for one in sockets:
         one.close()
     return ports
-
-
-def _descendants(pid: int) -> list[int]:
-    """Returns the processes that a process has started, and those that they have."""
-    children: dict[int, list[int]] = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            # Behind the command in parentheses: the state, then the parent.
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        children.setdefault(parent, []).append(int(folder.name))
-    found, rest = [], [pid]
-    while rest:
-        below = children.get(rest.pop(), [])
-        found += below
-        rest += below
-    return found

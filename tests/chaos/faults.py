@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tests.chaos.keeper import Keeper
-from tests.chaos.machinery import Coordinator, Postgres, RayHead, RayNode, Service
-from tests.chaos.processes import Seen, descendants, with_variable
+from tests.chaos.machinery import Coordinator, Postgres, Service
+from tests.chaos.rays import RayHead, RayNode
+from tests.processes import Seen, descendants, with_variable
 
 
 @dataclass

@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from tests.chaos.machinery import RayHead, RayNode, Service
-from tests.chaos.processes import Seen, descendants
+from tests.chaos.machinery import Service
+from tests.chaos.rays import RayHead, RayNode
+from tests.processes import Seen, descendants
 
 LOOK_SECONDS = 0.2
 START_PATIENCE_SECONDS = 90.0

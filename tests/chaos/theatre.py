@@ -14,10 +14,11 @@ import numpy as np
 
 from tests.chaos.faults import Stage
 from tests.chaos.keeper import Keeper, leftovers
-from tests.chaos.machinery import Coordinator, Postgres, RayHead, RayNode, Service
+from tests.chaos.machinery import Coordinator, Postgres, Service
 from tests.chaos.mischief import OFTEN, Quiet
-from tests.chaos.processes import adopting, bury, descendants, zombies
 from tests.chaos.proxy import Mischief, Mode, Proxy
+from tests.chaos.rays import RayHead, RayNode
+from tests.processes import adopting, bury, descendants, zombies
 from tests.ray_head import free_ports
 from tuner import Client
 
