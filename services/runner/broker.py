@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import ray
@@ -99,12 +100,14 @@ class Broker:
     def load(self) -> Load:
         """Returns what the slots do.
 
-        As last known where the broker is slow to say: the heartbeat asks, and must not wait
-        for an actor that is still being started.
+        As last known where the broker is slow to say, or gone: the heartbeat asks, and must
+        neither wait for an actor that is still being started, nor end with one that died.
+        Whoever works with the broker fails of that, and ends the attempt with its reason.
         """
-        asked = self.handle.load.remote()
-        if ray.wait([asked], timeout=LOAD_SECONDS)[0]:
-            self._load = ray.get(asked)
+        with suppress(ray.exceptions.RayActorError):
+            asked = self.handle.load.remote()
+            if ray.wait([asked], timeout=LOAD_SECONDS)[0]:
+                self._load = ray.get(asked)
         return self._load
 
     def close(self) -> None:

@@ -162,9 +162,12 @@ class Measuring:
             thread.join()
             rounds.close()
             self._parts.loads.broker = None
-            if not halt.stale:
-                planner.drain(cluster.node_alive)
-            self._recorder.close()
+            try:
+                if not halt.stale:
+                    planner.drain(cluster.node_alive)
+            finally:
+                # What has come is recorded, though the broker be gone.
+                self._recorder.close()
         return planner.paused
 
     def _greet(self) -> None:
@@ -187,28 +190,34 @@ class Measuring:
             self._say(f"the worker of slot {worker} made no progress and is ended")
 
     def _plan(self) -> None:
-        halt, planner, broker = self._parts.halt, self._planner, self._broker
+        halt = self._parts.halt
         try:
-            planner.run(halt.event, cluster.node_alive, self._parts.orders)
+            self._planner.run(halt.event, cluster.node_alive, self._parts.orders)
         except Exception as error:  # noqa: BLE001 - ends the attempt, with its reason
             self._say(traceback.format_exc())
             halt.fail(error)
         finally:
             self._searcher.close()
-            broker.close()
-            if halt.event.is_set():
-                broker.kill_workers()
-            elif planner.broken_off:
-                self._say(
-                    "the time is over; slots that are still busy are ended, which Ray reports "
-                    "as errors"
-                )
-                broker.kill_busy_workers()
-            elif planner.runs_ahead and not planner.paused:
-                self._say(
-                    "all that was asked for is there; slots that still run ahead are ended, "
-                    "which Ray reports as errors"
-                )
-                broker.kill_busy_workers()
-            # Slots that wait for room on the cluster would be waited for else.
-            self._over.set()
+            try:
+                self._end_slots()
+            finally:
+                # Slots that wait for room on the cluster would be waited for else.
+                self._over.set()
+
+    def _end_slots(self) -> None:
+        """Ends the slots: those that are busy in the middle where nobody waits for them."""
+        planner, broker = self._planner, self._broker
+        broker.close()
+        if self._parts.halt.event.is_set():
+            broker.kill_workers()
+        elif planner.broken_off:
+            self._say(
+                "the time is over; slots that are still busy are ended, which Ray reports as errors"
+            )
+            broker.kill_busy_workers()
+        elif planner.runs_ahead and not planner.paused:
+            self._say(
+                "all that was asked for is there; slots that still run ahead are ended, "
+                "which Ray reports as errors"
+            )
+            broker.kill_busy_workers()
