@@ -92,7 +92,7 @@ class Broker:
         late: list[str] = ray.get(self.handle.overdue.remote(allowed))
         for worker in late:
             actors = ray.get(self.handle.workers.remote([worker]))
-            self.handle.lost.remote(worker, STALLED, Loss.STALLED)
+            self.lost(worker, STALLED, Loss.STALLED)
             for actor in actors:
                 ray.kill(actor)
         return late

@@ -111,6 +111,7 @@ class Measuring:
         self._recorder = Recorder(link.record, parts.halt.fail, link.store_predictions)
         self._searcher = SlotSearcher(1)
         self._over = threading.Event()
+        self._allowed = cluster.allowed(spec)
         most = spec.resources.slots or 0
         self._steering = Steering(
             self._searcher, self._broker, lambda: cluster.capacity(spec), most, self._say
@@ -186,7 +187,7 @@ class Measuring:
         self._steering.apply(orders.slots, orders.avoided)
 
     def _end_overdue(self) -> None:
-        for worker in self._broker.end_overdue(cluster.allowed(self._spec)):
+        for worker in self._broker.end_overdue(self._allowed):
             self._say(f"the worker of slot {worker} made no progress and is ended")
 
     def _plan(self) -> None:
