@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from services.coordinator.store import tables as t
 from services.coordinator.store.codec import MEASUREMENT, unpack
+from services.coordinator.store.log import same_event
 from services.coordinator.store.schema import newest, revision
 from tuner.errors import TunerError
 from tuner.jobs import JobState
@@ -159,11 +160,7 @@ def _contents(connection: sa.Connection) -> Iterator[str]:
     query = (
         sa.select(_J.namespace, _J.job, _E.sequence, _E.kind, _E.payload, m.id)
         .join_from(t.events, t.jobs, _E.job_id == _J.id)
-        .join(
-            t.measurements,
-            sa.and_(m.job_id == _E.job_id, m.sequence == _E.sequence),
-            isouter=True,
-        )
+        .join(t.measurements, same_event(t.measurements), isouter=True)
     )
     for row in connection.execution_options(yield_per=500).execute(query):
         try:

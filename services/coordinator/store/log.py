@@ -41,7 +41,7 @@ class LockedJob:
     now: datetime
 
 
-_C = t.jobs.c
+_C, _E = t.jobs.c, t.events.c
 _NAMED = (_C.namespace == sa.bindparam("namespace"), _C.job == sa.bindparam("job"))
 # Made once: of a short statement, most of the time goes into putting it together.
 _LOCK = (
@@ -87,6 +87,11 @@ def job_id(connection: sa.Connection, name: JobName) -> int:
     return key
 
 
+def named(name: JobName) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    """Returns what a query of jobs finds the one of that name by."""
+    return _C.namespace == name.namespace, _C.job == name.job
+
+
 def no_job(name: JobName) -> NotFoundError:
     """Returns the error for a job that isn't there."""
     return NotFoundError(f"there is no job {name}")
@@ -123,11 +128,41 @@ def append_packed(
 
 def read_events(connection: sa.Connection, name: JobName, after: int, limit: int) -> list[Event]:
     """Does Store.events."""
-    c = t.events.c
     rows = connection.execute(
-        sa.select(c.sequence, c.time, c.kind, c.payload)
+        sa.select(_E.sequence, _E.time, _E.kind, _E.payload)
+        .where(_E.job_id == job_id(connection, name), _E.sequence > after)
+        .order_by(_E.sequence)
+        .limit(limit)
+    )
+    return [Event(row.sequence, row.time, unpack(row.kind, row.payload)) for row in rows]
+
+
+def same_event(table: sa.Table) -> sa.ColumnElement[bool]:
+    """Returns what joins a table of the record to the events that hold its payloads."""
+    return sa.and_(table.c.job_id == _E.job_id, table.c.sequence == _E.sequence)
+
+
+def read_payloads(
+    connection: sa.Connection,
+    table: sa.Table,
+    name: JobName,
+    search: str | None,
+    after: int,
+    limit: int | None,
+) -> tuple[list[bytes], int]:
+    """Returns payloads of a table of the record, and the last one's position, or `after`.
+
+    A position is the sequence of the row's event.
+    """
+    c = table.c
+    query = (
+        sa.select(c.sequence, _E.payload)
+        .join_from(table, t.events, same_event(table))
         .where(c.job_id == job_id(connection, name), c.sequence > after)
         .order_by(c.sequence)
         .limit(limit)
     )
-    return [Event(row.sequence, row.time, unpack(row.kind, row.payload)) for row in rows]
+    if search is not None:
+        query = query.where(c.search == search)
+    rows = connection.execute(query).all()
+    return [row.payload for row in rows], rows[-1].sequence if rows else after

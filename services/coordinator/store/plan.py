@@ -8,7 +8,14 @@ from services.coordinator.store import tables as t
 from services.coordinator.store.attempts import check
 from services.coordinator.store.codec import pack, unpack_step
 from services.coordinator.store.errors import AlreadyExistsError, NotFoundError, WrongStateError
-from services.coordinator.store.log import Clock, LockedJob, append, job_id, lock_job
+from services.coordinator.store.log import (
+    Clock,
+    LockedJob,
+    append,
+    lock_job,
+    read_payloads,
+    same_event,
+)
 from tuner.curve import SearchState
 from tuner.jobs import SearchStateChanged, What
 from tuner.record import Conclusion, PlanStep, StepKind
@@ -58,19 +65,9 @@ def commit(
 def read(
     connection: sa.Connection, name: JobName, search: str | None, after: int, limit: int | None
 ) -> tuple[list[PlanStep], int]:
-    """Does Store.plan_page; a position is the sequence of the step's event."""
-    s, e = t.plan_steps.c, t.events.c
-    query = (
-        sa.select(s.sequence, e.payload)
-        .join_from(t.plan_steps, t.events, _same_event())
-        .where(s.job_id == job_id(connection, name), s.sequence > after)
-        .order_by(s.sequence)
-        .limit(limit)
-    )
-    if search is not None:
-        query = query.where(s.search == search)
-    rows = connection.execute(query).all()
-    return [unpack_step(row.payload) for row in rows], rows[-1].sequence if rows else after
+    """Does Store.plan_page."""
+    found, last = read_payloads(connection, t.plan_steps, name, search, after, limit)
+    return [unpack_step(data) for data in found], last
 
 
 def stored(connection: sa.Connection, job: LockedJob, search: str, number: int) -> bytes:
@@ -78,7 +75,7 @@ def stored(connection: sa.Connection, job: LockedJob, search: str, number: int) 
     s = t.plan_steps.c
     query = (
         sa.select(t.events.c.payload)
-        .join_from(t.plan_steps, t.events, _same_event())
+        .join_from(t.plan_steps, t.events, same_event(t.plan_steps))
         .where(s.job_id == job.id, s.search == search, s.number == number)
     )
     data: bytes = connection.execute(query).scalar_one()
@@ -94,8 +91,3 @@ def _moved(state: SearchState, step: PlanStep) -> SearchStateChanged | None:
     if state is SearchState.PENDING:
         return SearchStateChanged(step.search, SearchState.RUNNING, "")
     return None
-
-
-def _same_event() -> sa.ColumnElement[bool]:
-    s, e = t.plan_steps.c, t.events.c
-    return sa.and_(s.job_id == e.job_id, s.sequence == e.sequence)

@@ -15,7 +15,15 @@ from services.coordinator.store.attempts import check
 from services.coordinator.store.bulk import among, insert
 from services.coordinator.store.codec import MEASUREMENT, pack, stamp, unpack_measurement
 from services.coordinator.store.errors import NotFoundError
-from services.coordinator.store.log import Clock, LockedJob, append_packed, job_id, lock_job
+from services.coordinator.store.log import (
+    Clock,
+    LockedJob,
+    append_packed,
+    job_id,
+    lock_job,
+    read_payloads,
+    same_event,
+)
 from services.coordinator.store.rows import Recorded
 from tuner.errors import invalid
 from tuner.record import (
@@ -30,13 +38,12 @@ from tuner.wire.names import JobName
 _Try = tuple[str, int, int, str]
 """Packet, runner attempt, number, and the digest of a conflicting result or ""."""
 
-_M, _E, _P = t.measurements.c, t.events.c, t.packet_attempts.c
+_M, _P = t.measurements.c, t.packet_attempts.c
 _JOB: sa.BindParameter[int] = sa.bindparam("job")
-_SAME_EVENT = sa.and_(_M.job_id == _E.job_id, _M.sequence == _E.sequence)
 _SEARCHES = sa.select(t.searches.c.key).where(t.searches.c.job_id == _JOB)
 _FINAL = (
-    sa.select(_M.id, _E.payload)
-    .join_from(t.measurements, t.events, _SAME_EVENT)
+    sa.select(_M.id, t.events.c.payload)
+    .join_from(t.measurements, t.events, same_event(t.measurements))
     .where(_M.job_id == _JOB, among(_M.id, "ids"))
 )
 _TRIES = sa.select(_P.packet, _P.runner_attempt, _P.number, _P.conflict).where(
@@ -96,18 +103,9 @@ def record(
 def read(
     connection: sa.Connection, name: JobName, search: str | None, after: int, limit: int | None
 ) -> tuple[list[Measurement], int]:
-    """Does Store.measurements; a position is the sequence of the measurement's event."""
-    query = (
-        sa.select(_M.sequence, _E.payload)
-        .join_from(t.measurements, t.events, _SAME_EVENT)
-        .where(_M.job_id == job_id(connection, name), _M.sequence > after)
-        .order_by(_M.sequence)
-        .limit(limit)
-    )
-    if search is not None:
-        query = query.where(_M.search == search)
-    rows = connection.execute(query).all()
-    return [unpack_measurement(row.payload) for row in rows], rows[-1].sequence if rows else after
+    """Does Store.measurements."""
+    found, last = read_payloads(connection, t.measurements, name, search, after, limit)
+    return [unpack_measurement(data) for data in found], last
 
 
 def last_sequence(connection: sa.Connection, name: JobName) -> int:
@@ -124,12 +122,11 @@ def count(connection: sa.Connection, name: JobName) -> int:
 
 def billed_by_level(connection: sa.Connection, name: JobName) -> dict[tuple[str, int], float]:
     """Does Store.billed_by_level."""
-    m = t.measurements.c
     query = (
-        sa.select(m.search, m.level, sa.func.sum(m.billed_device_seconds).label("billed"))
-        .where(m.job_id == job_id(connection, name))
-        .group_by(m.search, m.level)
-        .order_by(m.search, m.level)
+        sa.select(_M.search, _M.level, sa.func.sum(_M.billed_device_seconds).label("billed"))
+        .where(_M.job_id == job_id(connection, name))
+        .group_by(_M.search, _M.level)
+        .order_by(_M.search, _M.level)
     )
     return {(row.search, row.level): row.billed for row in connection.execute(query)}
 

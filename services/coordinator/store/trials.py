@@ -7,11 +7,11 @@ import sqlalchemy as sa
 from services.coordinator.store import tables as t
 from services.coordinator.store.bulk import among
 from services.coordinator.store.codec import unpack_measurement
-from services.coordinator.store.log import job_id
+from services.coordinator.store.log import job_id, same_event
 from tuner.record import Measurement
 from tuner.wire.names import JobName
 
-_M, _E = t.measurements.c, t.events.c
+_M = t.measurements.c
 
 
 def page(
@@ -37,12 +37,8 @@ def page(
         row.candidate: (row.sequence, []) for row in connection.execute(firsts)
     }
     members = (
-        sa.select(_M.candidate, _M.sequence, _E.payload)
-        .join_from(
-            t.measurements,
-            t.events,
-            sa.and_(_M.job_id == _E.job_id, _M.sequence == _E.sequence),
-        )
+        sa.select(_M.candidate, _M.sequence, t.events.c.payload)
+        .join_from(t.measurements, t.events, same_event(t.measurements))
         .where(_M.job_id == key, among(_M.candidate, "candidates"))
     )
     # Put in order here: for an order of its own SQLite would read the job's every row by sequence.
