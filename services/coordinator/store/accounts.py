@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from services.coordinator.store import tables as t
 from services.coordinator.store.errors import WrongStateError
-from services.coordinator.store.log import append, lock_job, no_job
+from services.coordinator.store.log import append, lock_job, named, no_job
 from services.coordinator.store.sqlbase import SqlPart
 from tuner.errors import Status, TunerError
 from tuner.jobs import JobState, ShareChanged
@@ -233,7 +233,7 @@ class SqlAccounts(SqlPart):
         """Does Accounts.orders."""
         c = t.jobs.c
         columns = (c.state, c.reason, c.share, c.share_reason, c.avoid_nodes)
-        query = sa.select(*columns).where(*_named(name))
+        query = sa.select(*columns).where(*named(name))
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
@@ -352,7 +352,3 @@ def _upsert(
     connection.execute(
         insert.values(list(rows)).on_conflict_do_update(index_elements=key, set_=dict(changes))
     )
-
-
-def _named(name: JobName) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
-    return t.jobs.c.namespace == name.namespace, t.jobs.c.job == name.job

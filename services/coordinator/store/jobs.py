@@ -16,7 +16,7 @@ from services.coordinator.store.attempts import check, end_live
 from services.coordinator.store.bulk import among
 from services.coordinator.store.codec import pack_facts, pack_spec, unpack_facts, unpack_spec
 from services.coordinator.store.errors import AlreadyExistsError, DataChangedError, WrongStateError
-from services.coordinator.store.log import Clock, LockedJob, append, lock_job, no_job
+from services.coordinator.store.log import Clock, LockedJob, append, lock_job, named, no_job
 from services.coordinator.store.rows import JobRow
 from tuner.curve import SearchState
 from tuner.errors import invalid
@@ -41,7 +41,10 @@ _SEARCHES = (
 _HELD = sa.select(_R.job_id, _R.held).where(among(_R.job_id, "jobs"), _R.end_time.is_(None))
 
 _KEY = re.compile(r"[0-9]{1,18}")
-_OPEN = (SearchState.PENDING, SearchState.RUNNING)
+
+OPEN = (SearchState.PENDING, SearchState.RUNNING)
+"""States of a search that may yet change by a step."""
+
 UNSHARED = {"share": None, "share_reason": "", "place": 0, "avoid_nodes": "[]"}
 """What the scheduler has said of a job that comes to rest: nothing yet of what is next."""
 
@@ -68,7 +71,7 @@ def create(
                     f"the request id {request_id!r} was used for another spec, of {before.name}"
                 )
             return before, False
-    if _first(connection, *_named(name)) is not None:
+    if _first(connection, *named(name)) is not None:
         raise AlreadyExistsError(f"there is a job {name} already, made by another request")
     check_job_quota(connection, name.namespace)
     now = clock()
@@ -110,7 +113,7 @@ def create(
 
 def get(connection: sa.Connection, name: JobName) -> JobRow:
     """Does Store.get_job."""
-    row = _first(connection, *_named(name))
+    row = _first(connection, *named(name))
     if row is None:
         raise no_job(name)
     return row
@@ -232,7 +235,7 @@ def _end_searches(
     if end is None:
         return []
     c = t.searches.c
-    unfinished = (c.job_id == job.id, c.state.in_(_OPEN))
+    unfinished = (c.job_id == job.id, c.state.in_(OPEN))
     keys = connection.execute(sa.select(c.key).where(*unfinished).order_by(c.position)).scalars()
     moved = [SearchStateChanged(key, end, reason) for key in keys]
     connection.execute(sa.update(t.searches).where(*unfinished).values(state=end, reason=reason))
@@ -247,13 +250,9 @@ def spec_of(connection: sa.Connection, job: LockedJob) -> JobSpec:
 
 def _submitted(connection: sa.Connection, job: JobRow) -> JobSpec:
     """Returns the job's spec as it was submitted, before it was extended."""
-    query = sa.select(t.jobs.c.submitted).where(*_named(job.name))
+    query = sa.select(t.jobs.c.submitted).where(*named(job.name))
     packed = connection.execute(query).scalar_one()
     return job.spec if packed is None else unpack_spec(packed)
-
-
-def _named(name: JobName) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
-    return t.jobs.c.namespace == name.namespace, t.jobs.c.job == name.job
 
 
 def _first(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> JobRow | None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from services.coordinator.store import tables as t
 from services.coordinator.store.codec import pack_spec, unpack_step
 from services.coordinator.store.errors import AlreadyExistsError, WrongStateError
-from services.coordinator.store.jobs import UNSHARED, get, spec_of
+from services.coordinator.store.jobs import OPEN, UNSHARED, get, spec_of
 from services.coordinator.store.log import Clock, LockedJob, append, lock_job
 from services.coordinator.store.plan import stored
 from services.coordinator.store.rows import Extend, JobRow
@@ -18,8 +18,6 @@ from tuner.curve import SearchState
 from tuner.jobs import JobExtended, JobState, JobStateChanged, SearchStateChanged, What
 from tuner.record import StepKind
 from tuner.wire.names import JobName
-
-_OPEN = (SearchState.PENDING, SearchState.RUNNING)
 
 
 def reopen(
@@ -78,7 +76,7 @@ def _reopen_searches(
     moved = []
     for row in connection.execute(query.order_by(c.position)).all():
         state = SearchState(row.state)
-        if state in _OPEN:
+        if state in OPEN:
             continue
         concluded = state is SearchState.CONCLUDED or (
             state is SearchState.FAILED
