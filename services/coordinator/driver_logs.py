@@ -13,6 +13,7 @@ from services.coordinator.gateway import ClusterGateway, GatewayError
 from services.coordinator.hints import POLL_SECONDS, Hints, wait
 from services.coordinator.store.base import Store
 from services.coordinator.store.rows import AttemptRow
+from services.coordinator.threads import reading
 from tuner.errors import Status, TunerError
 from tuner.wire.names import JobName
 
@@ -134,8 +135,8 @@ class DriverLogs:
             while True:
                 news.clear()
                 self._hints.check()
-                job = await asyncio.to_thread(self._store.get_job, name)
-                for attempt in await asyncio.to_thread(self._store.attempts, name):
+                job = await reading(self._store.get_job, name)
+                for attempt in await reading(self._store.attempts, name):
                     if attempt.number <= done:
                         continue
                     async with aclosing(self._of(attempt, follow)) as pieces:

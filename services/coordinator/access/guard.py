@@ -15,6 +15,7 @@ from services.coordinator.secret import TOKEN_VARIABLE, hashed, matches, token_i
 from services.coordinator.store.base import Store
 from services.coordinator.store.errors import NotFoundError
 from services.coordinator.store.log import Clock
+from services.coordinator.threads import reading
 from tuner.access import ALL, Role, Token
 from tuner.errors import Status, TunerError
 from tuner.wire.caller import Metadata, token_from_wire, user_from_wire
@@ -140,7 +141,7 @@ class Guard:
 
     async def _look_up(self, secret_hash: str) -> Token | None:
         async with self._lookups:
-            return await asyncio.to_thread(self._store.token_of, secret_hash)
+            return await reading(self._store.token_of, secret_hash)
 
 
 def _bound(remembered: OrderedDict[Any, Any]) -> None:

@@ -12,6 +12,7 @@ from services.coordinator.api.interceptor import Context
 from services.coordinator.core import Core
 from services.coordinator.secret import hashed, new_token
 from services.coordinator.store.errors import NotFoundError
+from services.coordinator.threads import reading
 from tuner.access import ALL, Role, Token
 from tuner.errors import Status, TunerError, invalid
 from tuner.v1 import tuner_service_pb2 as pb
@@ -67,7 +68,7 @@ class AccessCalls:
         limit = page_size(request.page_size)
         after = read_token(request.page_token, "tokens") or ""
         places = calling.get().namespaces(Role.OPERATOR)
-        found = await asyncio.to_thread(self._core.store.list_tokens, limit + 1, after, places)
+        found = await reading(self._core.store.list_tokens, limit + 1, after, places)
         page = found[:limit]
         return pb.ListTokensResponse(
             tokens=map(token_to_wire, page),
@@ -79,7 +80,7 @@ class AccessCalls:
         token_id = parse_token_name(request.name)
         store, caller = self._core.store, calling.get()
         try:
-            token = await asyncio.to_thread(store.get_token, token_id)
+            token = await reading(store.get_token, token_id)
         except NotFoundError as error:
             raise _no_token(token_id) from error
         if not all(caller.has(Role.OPERATOR, place) for place in token.grants):
@@ -97,7 +98,7 @@ class AccessCalls:
         places = calling.get().namespaces(Role.OPERATOR) if namespace is None else {namespace}
         limit = page_size(request.page_size)
         before = read_position(request.page_token, "audit", request.parent) or None
-        found = await asyncio.to_thread(self._core.store.audit_log, places, limit + 1, before)
+        found = await reading(self._core.store.audit_log, places, limit + 1, before)
         page = found[:limit]
         return pb.ListAuditEntriesResponse(
             entries=[entry_to_wire(entry) for _, entry in page],

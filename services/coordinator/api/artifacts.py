@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from services.coordinator.api.blobs import hand_out
 from services.coordinator.api.interceptor import Context
 from services.coordinator.core import Core
+from services.coordinator.threads import reading
 from tuner.errors import Status, TunerError
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.artifacts import artifact_to_wire
@@ -30,7 +30,7 @@ class ArtifactCalls:
         name = JobName.parse(request.parent, "parent")
         limit = page_size(request.page_size)
         after = read_token(request.page_token, "artifacts", request.parent) or ""
-        found = await asyncio.to_thread(self._core.store.artifacts, name, after, limit + 1)
+        found = await reading(self._core.store.artifacts, name, after, limit + 1)
         page = found[:limit]
         return pb.ListArtifactsResponse(
             artifacts=map(artifact_to_wire, page),
@@ -44,7 +44,7 @@ class ArtifactCalls:
     ) -> AsyncIterator[pb.DownloadBlobResponse]:
         """Answers DownloadBlob, for files of the job alone."""
         name = JobName.parse(request.name)
-        if not await asyncio.to_thread(self._core.store.has_artifact, name, request.sha256):
+        if not await reading(self._core.store.has_artifact, name, request.sha256):
             raise TunerError(
                 Status.NOT_FOUND,
                 "BLOB_NOT_FOUND",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
@@ -12,6 +11,7 @@ from services.coordinator.core import Core
 from services.coordinator.driver_logs import DriverLogs
 from services.coordinator.gateway import ClusterState, GatewayError
 from services.coordinator.scheduler import RUNNING, WAITING
+from services.coordinator.threads import reading
 from tuner.catalog import LEARNERS
 from tuner.jobs import ClusterStatus
 from tuner.v1 import tuner_service_pb2 as pb
@@ -41,7 +41,7 @@ class ClusterCalls:
             problem = cluster.problem
         except GatewayError as error:
             cluster, problem = ClusterState(), str(error)
-        rows = await asyncio.to_thread(self._core.store.jobs_in, [*RUNNING, *WAITING])
+        rows = await reading(self._core.store.jobs_in, [*RUNNING, *WAITING])
         running = sum(row.state in RUNNING for row in rows)
         status = ClusterStatus(
             dashboard_address=self._core.settings.dashboard_for_people,

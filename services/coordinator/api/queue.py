@@ -12,6 +12,7 @@ from services.coordinator.leader import LEASE
 from services.coordinator.scheduler import RUNNING, WAITING
 from services.coordinator.store.accounts import DAYS_OF_DEVICE_HOURS, Load
 from services.coordinator.store.rows import JobRow
+from services.coordinator.threads import reading
 from tuner.jobs import JobState
 from tuner.queue import Namespace, Queue, QueueEntry, Quota
 from tuner.v1 import tuner_service_pb2 as pb
@@ -31,7 +32,7 @@ class QueueCalls:
         """Answers GetQueue, as the leader last left it: any coordinator can."""
         namespace = parse_parent(request.parent)
         places = calling.get().namespaces() if namespace is None else {namespace}
-        return queue_to_wire(await asyncio.to_thread(self._queue, places))
+        return queue_to_wire(await reading(self._queue, places))
 
     def _queue(self, places: set[str] | None) -> Queue:
         store = self._core.store
@@ -59,7 +60,7 @@ class QueueCalls:
         """Answers ListNamespaces: those that the caller may see."""
         limit = page_size(request.page_size)
         after = read_token(request.page_token, "namespaces") or ""
-        found = await asyncio.to_thread(self._namespaces, calling.get().namespaces())
+        found = await reading(self._namespaces, calling.get().namespaces())
         rest = [one for one in found if one.name > after]
         page = rest[:limit]
         return pb.ListNamespacesResponse(
@@ -93,7 +94,7 @@ class QueueCalls:
         """Answers UpdateNamespace. The scheduler acts on it within some seconds."""
         asked = namespace_from_wire(request.namespace, "namespace")
         await asyncio.to_thread(self._core.store.set_quota, asked.name, asked.quota)
-        found = await asyncio.to_thread(self._namespaces, {asked.name})
+        found = await reading(self._namespaces, {asked.name})
         return namespace_to_wire(found[0])
 
 

@@ -202,7 +202,7 @@ class RunnerService(RunnerServiceServicer):
     ) -> AsyncIterator[pb.FetchBlobResponse]:
         """Answers FetchBlob, for what was uploaded for the job."""
         name = await self._living(request.attempt)
-        job: JobRow = await asyncio.to_thread(self._store.get_job, name)
+        job = await reading(self._store.get_job, name)
         if request.sha256 not in {file.sha256 for file in job.spec.blobs()}:
             raise invalid("sha256", f"{request.sha256[:100]!r} is no file of the job's")
         async with aclosing(hand_out(self._core.artifacts, request.sha256)) as chunks:
