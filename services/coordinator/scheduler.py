@@ -24,19 +24,14 @@ from services.coordinator.store.errors import (
 )
 from services.coordinator.store.rows import JobRow
 from services.coordinator.supervision import Supervision
-from services.coordinator.surroundings import Surroundings
+from services.coordinator.surroundings import LEAVING, Surroundings
 from tuner.jobs import JobState
 from tuner.wire.names import JobName
 
 log = structlog.get_logger(__name__)
 
 WAITING = (JobState.PENDING, JobState.QUEUED)
-RUNNING = (
-    JobState.RUNNING,
-    JobState.PAUSING,
-    JobState.STOPPING,
-    JobState.CANCELLING,
-)
+RUNNING = (JobState.RUNNING, *LEAVING)
 
 NOTE_SECONDS = 5.0
 """A reason that changes while nothing else does is told again no sooner."""

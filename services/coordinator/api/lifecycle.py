@@ -16,6 +16,7 @@ from services.coordinator.api.interceptor import Context
 from services.coordinator.api.jobs import check_request_id
 from services.coordinator.core import Core
 from services.coordinator.extension import extended
+from services.coordinator.scheduler import WAITING
 from services.coordinator.store.errors import WrongStateError
 from services.coordinator.store.rows import JobRow
 from tuner.curve import SearchState
@@ -28,7 +29,6 @@ from tuner.wire.names import JobName
 
 EXTENDABLE = (JobState.SUCCEEDED, JobState.PAUSED, JobState.FAILED, JobState.CANCELLED)
 
-_WAITING = (JobState.PENDING, JobState.QUEUED)
 _RUNNING = (JobState.RUNNING, JobState.PAUSING)
 _BROKEN_OFF = (JobState.FAILED, JobState.CANCELLED)
 
@@ -44,7 +44,7 @@ class LifecycleCalls:
         """Answers CancelJob."""
 
         def cancelled(job: JobRow) -> JobState | None:
-            if job.state in (*_WAITING, JobState.PAUSED):
+            if job.state in (*WAITING, JobState.PAUSED):
                 return JobState.CANCELLED
             return JobState.CANCELLING if job.state in (*_RUNNING, JobState.STOPPING) else None
 
@@ -54,7 +54,7 @@ class LifecycleCalls:
         """Answers PauseJob. What only waits is paused at once."""
 
         def paused(job: JobRow) -> JobState | None:
-            if job.state in _WAITING:
+            if job.state in WAITING:
                 return JobState.PAUSED
             return JobState.PAUSING if job.state is JobState.RUNNING else None
 
@@ -66,7 +66,7 @@ class LifecycleCalls:
         def stopped(job: JobRow) -> JobState | None:
             if job.state in _RUNNING:
                 return JobState.STOPPING
-            if job.state in (*_WAITING, JobState.PAUSED):
+            if job.state in (*WAITING, JobState.PAUSED):
                 return JobState.STOPPING if _has_record(job) else JobState.CANCELLED
             return None
 
