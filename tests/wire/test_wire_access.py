@@ -15,10 +15,10 @@ from tuner.wire.access import (
     entry_from_wire,
     entry_to_wire,
     grants_from_wire,
-    parse_token_name,
     token_from_wire,
     token_to_wire,
 )
+from tuner.wire.names import parse_token_name
 
 TIMES = st.none() | st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 PLACES = st.from_regex(r"[a-z][a-z0-9]{0,9}", fullmatch=True) | st.just(ALL)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuner.access import ALL
 from tuner.cli.exits import Commands
 from tuner.cli.options import Address, Format, Output, connect
 from tuner.errors import invalid
@@ -27,7 +28,7 @@ def queue(
     output: Output = Format.TABLE,
     namespace: Annotated[
         str, typer.Option("--namespace", "-n", help="Whose jobs; - for all that you may see.")
-    ] = "-",
+    ] = ALL,
     address: Address = None,
 ) -> None:
     """Show what runs and what waits: shares, places, and why."""

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from itertools import islice
 
-from tuner.access import AuditEntry, Role, Token
+from tuner.access import ALL, AuditEntry, Role, Token
 from tuner.client.paging import paged
 from tuner.client.transport import Transport
 from tuner.errors import invalid
 from tuner.v1 import tuner_service_pb2 as pb
-from tuner.wire.access import entry_from_wire, grants_to_wire, token_from_wire, token_name
+from tuner.wire.access import entry_from_wire, grants_to_wire, token_from_wire
+from tuner.wire.names import namespace_name, token_name
+from tuner.wire.pages import MAX_PAGE
 
 
 class AccessCalls:
@@ -74,19 +76,19 @@ class AccessCalls:
         request = pb.RevokeTokenRequest(name=name)
         return token_from_wire(self._transport.call(self._transport.stub.RevokeToken, request))
 
-    def audit(self, namespace: str = "-", limit: int | None = None) -> Iterator[AuditEntry]:
+    def audit(self, namespace: str = ALL, limit: int | None = None) -> Iterator[AuditEntry]:
         """Yields who did what, and who was refused, newest first.
 
         Args:
             namespace: What was about it; "-" for all that the caller may see.
             limit: How many at most; all where omitted.
         """
-        size = 0 if limit is None else min(limit, 1000)
+        size = 0 if limit is None else min(limit, MAX_PAGE)
         found = paged(
             lambda page: self._transport.call(
                 self._transport.stub.ListAuditEntries,
                 pb.ListAuditEntriesRequest(
-                    parent=f"namespaces/{namespace}", page_size=size, page_token=page
+                    parent=namespace_name(namespace), page_size=size, page_token=page
                 ),
             ),
             lambda response: response.entries,

@@ -24,7 +24,7 @@ from tuner.spec import JobSpec
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.catalog import learner_from_wire
 from tuner.wire.jobs import cluster_from_wire, job_from_wire
-from tuner.wire.names import JobName, check_id
+from tuner.wire.names import JobName, check_id, namespace_name
 from tuner.wire.spec import spec_to_wire
 
 
@@ -109,7 +109,7 @@ class Client(AccessCalls, QueueCalls):
         if not validate_only:
             upload(self._transport, blobs)
         request = pb.CreateJobRequest(
-            parent=f"namespaces/{judged.namespace}",
+            parent=namespace_name(judged.namespace),
             spec=spec_to_wire(judged),
             job_id=job_id or "",
             request_id=str(uuid.uuid4()),
@@ -163,7 +163,7 @@ class Client(AccessCalls, QueueCalls):
             namespace: Whose; "-" for everybody's, the client's own where omitted.
         """
         stub = self._transport.stub
-        parent = f"namespaces/{namespace or self._namespace}"
+        parent = namespace_name(namespace or self._namespace)
         found = paged(
             lambda token: self._transport.call(
                 stub.ListJobs, pb.ListJobsRequest(parent=parent, page_token=token)

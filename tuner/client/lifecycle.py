@@ -13,7 +13,7 @@ from tuner.jobs import JobStatus
 from tuner.spec import JobSpec
 from tuner.v1 import tuner_service_pb2 as pb
 from tuner.wire.jobs import job_from_wire
-from tuner.wire.names import check_id
+from tuner.wire.names import check_id, namespace_name
 from tuner.wire.spec import spec_from_wire, spec_to_wire
 
 # What the coordinator's fields are called here.
@@ -142,7 +142,7 @@ class JobLifecycle(ABC):
             spec.seed = seed
         spec_from_wire(spec)  # judged here, so that fields are the spec's
         request = pb.CreateJobRequest(
-            parent=f"namespaces/{spec.namespace}",
+            parent=namespace_name(spec.namespace),
             spec=spec,
             job_id=check_id(job_id, "job_id") if job_id else "",
             request_id=str(uuid.uuid4()),

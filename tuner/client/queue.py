@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tuner.access import ALL
 from tuner.client.paging import paged
 from tuner.client.transport import Transport
 from tuner.queue import Namespace, Queue, Quota
 from tuner.v1 import tuner_service_pb2 as pb
-from tuner.wire.names import check_id
+from tuner.wire.names import check_id, namespace_name
 from tuner.wire.queue import namespace_from_wire, namespace_to_wire, queue_from_wire
 
 
@@ -17,13 +18,13 @@ class QueueCalls:
 
     _transport: Transport
 
-    def queue(self, namespace: str = "-") -> Queue:
+    def queue(self, namespace: str = ALL) -> Queue:
         """Returns what runs and what waits, with shares, places and reasons.
 
         Args:
             namespace: Whose; "-" for all that the caller may see.
         """
-        request = pb.GetQueueRequest(parent=f"namespaces/{namespace}")
+        request = pb.GetQueueRequest(parent=namespace_name(namespace))
         return queue_from_wire(self._transport.call(self._transport.stub.GetQueue, request))
 
     def namespaces(self) -> Iterator[Namespace]:

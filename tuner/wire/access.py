@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from tuner.access import ALL, AuditEntry, Role, Token
 from tuner.errors import invalid
 from tuner.v1 import tuner_service_pb2 as pb
-from tuner.wire.names import parse_parent
+from tuner.wire.names import namespace_name, parse_parent, parse_token_name, token_name
 from tuner.wire.record import time_from_wire, time_to_wire
 
-_TOKEN = re.compile(r"tokens/([a-z0-9]{1,63})")
 _ROLES = {
     Role.VIEWER: pb.ROLE_VIEWER,
     Role.SUBMITTER: pb.ROLE_SUBMITTER,
@@ -20,22 +18,9 @@ _ROLES = {
 _OF_WIRE = {number: role for role, number in _ROLES.items()}
 
 
-def token_name(token_id: str) -> str:
-    """Returns the resource name of a token."""
-    return f"tokens/{token_id}"
-
-
-def parse_token_name(text: str, field: str = "name") -> str:
-    """Returns the id in a token's name. Raises TunerError, INVALID_ARGUMENT, where it is none."""
-    match = _TOKEN.fullmatch(text)
-    if match is None:
-        raise invalid(field, f"{text[:200]!r} is not of the form tokens/TOKEN", "INVALID_NAME")
-    return match[1]
-
-
 def grants_to_wire(grants: Iterable[tuple[str, Role]]) -> list[pb.Grant]:
     """Returns roles by namespace as messages."""
-    return [pb.Grant(namespace=f"namespaces/{place}", role=_ROLES[role]) for place, role in grants]
+    return [pb.Grant(namespace=namespace_name(place), role=_ROLES[role]) for place, role in grants]
 
 
 def grants_from_wire(messages: Iterable[pb.Grant], field: str = "grants") -> dict[str, Role]:

@@ -13,6 +13,7 @@ ID = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _ID = re.compile(ID)
 _PARENT = re.compile(rf"namespaces/({ID}|-)")
 _JOB = re.compile(rf"namespaces/({ID})/jobs/({ID})")
+_TOKEN = re.compile(r"tokens/([a-z0-9]{1,63})")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class JobName:
     @property
     def parent(self) -> str:
         """The name of its namespace."""
-        return f"namespaces/{self.namespace}"
+        return namespace_name(self.namespace)
 
     @classmethod
     def parse(cls, text: str, field: str = "name") -> JobName:
@@ -41,6 +42,11 @@ class JobName:
         if match is None:
             raise _wrong(field, text, "namespaces/NAMESPACE/jobs/JOB")
         return cls(match[1], match[2])
+
+
+def namespace_name(namespace: str) -> str:
+    """Returns the name of a namespace, or of all of them where it is "-"."""
+    return f"namespaces/{namespace}"
 
 
 def parse_parent(text: str, field: str = "parent") -> str | None:
@@ -56,6 +62,19 @@ def parse_parent(text: str, field: str = "parent") -> str | None:
     if match is None:
         raise _wrong(field, text, "namespaces/NAMESPACE")
     return None if match[1] == "-" else match[1]
+
+
+def token_name(token_id: str) -> str:
+    """Returns the name of a token."""
+    return f"tokens/{token_id}"
+
+
+def parse_token_name(text: str, field: str = "name") -> str:
+    """Returns the id in a token's name. Raises TunerError, INVALID_ARGUMENT, where it is none."""
+    match = _TOKEN.fullmatch(text)
+    if match is None:
+        raise _wrong(field, text, "tokens/TOKEN")
+    return match[1]
 
 
 def check_id(text: str, field: str) -> str:

@@ -9,7 +9,7 @@ from tuner.errors import TunerError, Violation, invalid
 from tuner.jobs import JobState
 from tuner.queue import Namespace, Queue, QueueEntry, Quota
 from tuner.v1 import tuner_service_pb2 as pb
-from tuner.wire.names import parse_parent
+from tuner.wire.names import namespace_name, parse_parent
 from tuner.wire.record import enum_from_wire, enum_to_wire, time_from_wire, time_to_wire
 
 MAX_WEIGHT = 1000.0
@@ -50,7 +50,7 @@ def namespace_to_wire(namespace: Namespace) -> pb.Namespace:
     """Returns a namespace as a message."""
     quota = namespace.quota
     return pb.Namespace(
-        name=f"namespaces/{namespace.name}",
+        name=namespace_name(namespace.name),
         weight=quota.weight,
         max_running_jobs=quota.max_running_jobs,
         max_slots=quota.max_slots,

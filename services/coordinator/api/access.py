@@ -16,14 +16,9 @@ from services.coordinator.threads import reading
 from tuner.access import ALL, Role, Token
 from tuner.errors import Status, TunerError, invalid
 from tuner.v1 import tuner_service_pb2 as pb
-from tuner.wire.access import (
-    entry_to_wire,
-    grants_from_wire,
-    parse_token_name,
-    token_to_wire,
-)
+from tuner.wire.access import entry_to_wire, grants_from_wire, token_to_wire
 from tuner.wire.caller import MAX_NAME
-from tuner.wire.names import parse_parent
+from tuner.wire.names import parse_parent, parse_token_name
 from tuner.wire.pages import make_token, page_size, read_position, read_token
 
 MAX_GRANTS = 100
