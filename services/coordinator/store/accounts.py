@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from services.coordinator.store import tables as t
+from services.coordinator.store.bulk import upsert
 from services.coordinator.store.errors import WrongStateError
 from services.coordinator.store.log import append, lock_job, named, no_job
 from services.coordinator.store.sqlbase import SqlPart
@@ -164,19 +164,15 @@ class SqlAccounts(SqlPart):
 
     def set_quota(self, namespace: str, quota: Quota) -> None:
         """Does Accounts.set_quota."""
-        values = {
+        row = {
+            "namespace": namespace,
             "weight": quota.weight,
             "max_running_jobs": quota.max_running_jobs,
             "max_slots": quota.max_slots,
             "max_device_hours": quota.max_device_hours,
             "max_jobs": quota.max_jobs,
         }
-
-        def work(connection: sa.Connection) -> None:
-            row = {"namespace": namespace, **values}
-            _upsert(connection, t.namespaces, [row], values)
-
-        self._written(work)
+        self._written(lambda connection: upsert(connection, t.namespaces, [row]))
 
     def job_counts(self) -> dict[str, int]:
         """Does Accounts.job_counts."""
@@ -187,18 +183,18 @@ class SqlAccounts(SqlPart):
 
     def add_usage(self, device_seconds: Mapping[str, float]) -> None:
         """Does Accounts.add_usage."""
-        used = {name: seconds for name, seconds in device_seconds.items() if seconds > 0}
+        # In order of their names, so that no two of these wait for each other.
+        used = [(name, seconds) for name, seconds in sorted(device_seconds.items()) if seconds > 0]
         if not used:
             return
-        c = t.usage.c
 
         def work(connection: sa.Connection) -> None:
             hour = self._clock().replace(minute=0, second=0, microsecond=0)
-            for name in sorted(used):
-                row = {"namespace": name, "hour": hour, "device_seconds": used[name]}
-                _upsert(
-                    connection, t.usage, [row], {"device_seconds": c.device_seconds + used[name]}
-                )
+            rows = [
+                {"namespace": name, "hour": hour, "device_seconds": seconds}
+                for name, seconds in used
+            ]
+            upsert(connection, t.usage, rows, adding=("device_seconds",))
 
         self._written(work)
 
@@ -307,14 +303,13 @@ class SqlAccounts(SqlPart):
 
     def set_outlook(self, outlook: Outlook) -> None:
         """Does Accounts.set_outlook."""
-        values = {
+        row = {
+            "id": 1,
             "capacity": outlook.capacity,
             "reserved": outlook.reserved,
             "reserved_idle_share": outlook.reserved_idle_share,
         }
-        self._written(
-            lambda connection: _upsert(connection, t.outlook, [{"id": 1, **values}], values)
-        )
+        self._written(lambda connection: upsert(connection, t.outlook, [row]))
 
 
 def check_job_quota(connection: sa.Connection, namespace: str) -> None:
@@ -338,17 +333,3 @@ def check_job_quota(connection: sa.Connection, namespace: str) -> None:
             f"{namespace} has {jobs} of its {most} jobs, ended ones too; delete one, or ask an "
             "operator for more",
         )
-
-
-def _upsert(
-    connection: sa.Connection,
-    table: sa.Table,
-    rows: Iterable[Mapping[str, Any]],
-    changes: Mapping[str, Any],
-) -> None:
-    """Inserts rows, or changes the one that has the same key."""
-    insert: Any = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
-    key = [column.name for column in table.primary_key.columns]
-    connection.execute(
-        insert.values(list(rows)).on_conflict_do_update(index_elements=key, set_=dict(changes))
-    )

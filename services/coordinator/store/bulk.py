@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import FunctionElement
@@ -56,6 +56,34 @@ def _insertion(
     else:
         statement = f"{into} VALUES ({', '.join('?' * len(columns))})"
     return statement, [kind.dialect_impl(dialect).bind_processor(dialect) for kind in types]
+
+
+def upsert(
+    connection: sa.Connection,
+    table: sa.Table,
+    rows: Sequence[Mapping[str, Any]],
+    adding: Collection[str] = (),
+) -> None:
+    """Inserts rows; one whose key is there already changes that one.
+
+    Args:
+        connection: A transaction that writes.
+        table: The table.
+        rows: Values by column, of the same columns in each row; one at least.
+        adding: Columns whose value is added to what is there, in place of following it.
+    """
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement: Any = dialect.insert(table)
+    key = [column.name for column in table.primary_key.columns]
+    new = statement.excluded
+    changes = {
+        name: table.c[name] + new[name] if name in adding else new[name]
+        for name in rows[0]
+        if name not in key
+    }
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=key, set_=changes), list(rows)
+    )
 
 
 class _Keys(sa.TypeDecorator[Sequence[Any]]):
