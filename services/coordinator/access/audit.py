@@ -7,14 +7,13 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import islice
 
 import structlog
 
 from services.coordinator.store.base import Store
 from services.coordinator.store.errors import UnavailableError
-from services.coordinator.store.log import Clock
+from services.coordinator.store.log import Clock, utc_now
 from tuner.access import AuditEntry
 from tuner.errors import Status, TunerError
 
@@ -40,10 +39,6 @@ MAX_REASON = 500
 CLOSING_SECONDS = 3.0
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass
 class _More:
     """Refusals like one that is written."""
@@ -55,7 +50,7 @@ class _More:
 class Audit:
     """Takes entries, and writes them. Belongs to one event loop."""
 
-    def __init__(self, store: Store, clock: Clock = _now) -> None:
+    def __init__(self, store: Store, clock: Clock = utc_now) -> None:
         """Takes where entries are kept, and what tells their time."""
         self._store = store
         self._clock = clock

@@ -7,14 +7,14 @@ import hmac
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from services.coordinator.access.caller import Caller
 from services.coordinator.secret import TOKEN_VARIABLE, hashed, matches, token_id
 from services.coordinator.store.base import Store
 from services.coordinator.store.errors import NotFoundError
-from services.coordinator.store.log import Clock
+from services.coordinator.store.log import Clock, utc_now
 from services.coordinator.threads import reading
 from tuner.access import ALL, Role, Token
 from tuner.errors import Status, TunerError
@@ -32,10 +32,6 @@ MAX_LOOKUPS = 4
 """Looked up at once: whoever tries tokens must not keep everybody else from the database."""
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass
 class _Known:
     lookup: asyncio.Task[Token | None]
@@ -45,7 +41,7 @@ class _Known:
 class Guard:
     """Tells who shows a token: the root's, one of the store's, or an attempt's."""
 
-    def __init__(self, store: Store, root_hash: str, clock: Clock = _now) -> None:
+    def __init__(self, store: Store, root_hash: str, clock: Clock = utc_now) -> None:
         """Takes where tokens are, the hash of the root token, and what tells when one ends."""
         self._store = store
         self._root = root_hash

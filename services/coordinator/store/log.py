@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
@@ -17,6 +17,11 @@ from tuner.wire.names import JobName
 
 Clock = Callable[[], datetime]
 """Returns now, with its time zone."""
+
+
+def utc_now() -> datetime:
+    """Returns what this machine's clock shows; the usual `Clock`."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,7 @@ def append_packed(
 
 
 def read_events(connection: sa.Connection, name: JobName, after: int, limit: int) -> list[Event]:
-    """Does Store.events."""
+    """Does Reading.events."""
     rows = connection.execute(
         sa.select(_E.sequence, _E.time, _E.kind, _E.payload)
         .where(_E.job_id == job_id(connection, name), _E.sequence > after)
