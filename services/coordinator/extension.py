@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tuner.errors import Status, TunerError, Violation
-from tuner.spec import JobSpec
+from tuner.spec import JobSpec, Search
 from tuner.spec.job import MAX_SEARCHES
 from tuner.v1 import spec_pb2
 from tuner.v1 import tuner_service_pb2 as pb
@@ -114,7 +114,7 @@ def _levels(
     ]
 
 
-def _is_meant(search: spec_pb2.SearchSpec, called: str) -> bool:
+def _is_meant(search: spec_pb2.SearchSpec | Search, called: str) -> bool:
     return called in (search.key, search.axis)
 
 
@@ -151,7 +151,7 @@ def _as_asked(violation: Violation, spec: JobSpec, request: pb.ExtendJobRequest)
     if found := _LEVELS.match(violation.field):
         search = spec.searches[int(found[1])]
         for place, more in enumerate(request.levels):
-            if more.search in (search.key, search.axis):
+            if _is_meant(search, more.search):
                 problem = f"of {search.key}: {violation.problem}"
                 return Violation(f"levels[{place}].levels", problem)
     return violation
