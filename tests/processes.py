@@ -57,12 +57,16 @@ def look(pid: int) -> Seen | None:
     return Seen(pid, int(stat[1]), stat[0], int(stat[19]), command.replace("\0", " ").strip())
 
 
+def everyone() -> list[Seen]:
+    """Returns every process there is."""
+    ids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return [one for one in map(look, ids) if one is not None]
+
+
 def descendants(pid: int) -> list[Seen]:
     """Returns every process that descends from one, zombies left out."""
-    ids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    seen = [one for one in map(look, ids) if one is not None]
     below: dict[int, list[Seen]] = {}
-    for one in seen:
+    for one in everyone():
         below.setdefault(one.parent, []).append(one)
     found: list[Seen] = []
     todo = [pid]
@@ -114,9 +118,7 @@ def adopting() -> Iterator[None]:
 
 def zombies(parent: int) -> set[int]:
     """Returns the children of a process that have ended and that nobody has waited for."""
-    ids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    seen = [one for one in map(look, ids) if one is not None]
-    return {one.pid for one in seen if one.parent == parent and one.state == "Z"}
+    return {one.pid for one in everyone() if one.parent == parent and one.state == "Z"}
 
 
 def bury(pids: set[int]) -> None:

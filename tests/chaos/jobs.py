@@ -150,7 +150,11 @@ class Troop:
         again: Whether names are used again.
         goes_on: Whether a job that has ended is followed by another.
         live: By name, who watches the job.
-        examined: What `examine` was given to, and what it found: a line a job.
+        ended: By name, who watched it, until the name is used again.
+        lines: What became of the jobs that were examined, a line each.
+        wrong: What `examine` found wrong, in sentences.
+        outcomes: How often attempts have ended how.
+        counts: Jobs, attempts, measurements and events, in all.
     """
 
     client: Client

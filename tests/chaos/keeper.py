@@ -11,8 +11,6 @@ from tests.chaos.rays import RayHead, RayNode
 from tests.processes import Seen, descendants
 
 LOOK_SECONDS = 0.2
-START_PATIENCE_SECONDS = 90.0
-ORPHANS_PATIENCE_SECONDS = 20.0
 
 
 class Keeper:

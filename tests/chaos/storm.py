@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +17,6 @@ TARGET_PATIENCE_SECONDS = 60.0
 """How long somebody to strike is waited for."""
 RECOVERY_SECONDS = 180.0
 """How long what was struck may take to be whole again, with every job a measurement further."""
-
-
 THAW_SECONDS = 100.0
 """How long it may take until nothing is frozen: some things are for a minute."""
 
@@ -36,13 +35,11 @@ class Struck:
 
     Attributes:
         fault: What.
-        whom: Which process, or for how long.
         mended: Seconds until all served and every job had moved on, from the strike, or from
             the thaw of what was frozen; None where the next fault didn't wait for it.
     """
 
     fault: Fault
-    whom: str
     mended: float | None = None
 
 
@@ -93,15 +90,16 @@ class Storm:
     def to_the_end(self) -> None:
         """Waits for every job to end. Raises StormError."""
         self.troop.goes_on = False
-        if self.visitor is not None:
-            self.visitor.dismiss()
-            self.until(
-                lambda: self.visitor is None or self.visitor.left, "the visitor", self.deadline
-            )
-        self.until(lambda: not self.troop.live, "every job's end", self.deadline)
+        if (visitor := self.visitor) is not None:
+            visitor.dismiss()
+            self.until(lambda: visitor.left, "the visitor")
+        self.until(lambda: not self.troop.live, "every job's end")
 
-    def until(self, met: Callable[[], bool], what: str, patience: float) -> None:
-        """Waits for a condition, and sees to the jobs meanwhile. Raises StormError."""
+    def until(self, met: Callable[[], bool], what: str, patience: float = math.inf) -> None:
+        """Waits for a condition, until the deadline at most, and sees to the jobs meanwhile.
+
+        Raises StormError.
+        """
         end = min(self.deadline, time.monotonic() + patience)
         while True:
             self._check()
@@ -127,7 +125,7 @@ class Storm:
             self.missed.append(fault)
             self.say(f"nobody there: {fault.kind}")
             return
-        struck = Struck(fault, whom)
+        struck = Struck(fault)
         self.struck.append(struck)
         self.say(f"{fault.kind} ({whom})")
         if fault.waits:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import grpc
 import pytest
@@ -84,8 +83,8 @@ class Between:
             return [*self.backend.arrived]
 
 
-@contextmanager
-def _between() -> Iterator[Between]:
+@pytest.fixture
+def between() -> Iterator[Between]:
     backend, once, dead = Backend(), Once(), []
     server = grpc.server(ThreadPoolExecutor(4))
     add_RunnerServiceServicer_to_server(backend, server)
@@ -103,12 +102,6 @@ def _between() -> Iterator[Between]:
     ):
         yield Between(backend, once, RunnerServiceStub(channel), dead)
     server.stop(0).wait()
-
-
-@pytest.fixture
-def between() -> Iterator[Between]:
-    with _between() as found:
-        yield found
 
 
 @pytest.mark.parametrize(

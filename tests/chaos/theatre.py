@@ -14,7 +14,7 @@ import numpy as np
 
 from tests.chaos.faults import Stage
 from tests.chaos.keeper import Keeper, leftovers
-from tests.chaos.machinery import Coordinator, Postgres, Service
+from tests.chaos.machinery import Coordinator, Postgres
 from tests.chaos.mischief import OFTEN, Quiet
 from tests.chaos.proxy import Mischief, Mode, Proxy
 from tests.chaos.rays import RayHead, RayNode
@@ -113,8 +113,7 @@ def theatre(
         ends.enter_context(adopting())
         # Orphans of services that died have become children of this process.
         ends.callback(lambda: bury(zombies(os.getpid()) - others))
-        services, stage_of = _services(home, ends, nodes, cpus)
-        postgres, head, workers = stage_of
+        postgres, head, workers = _services(home, ends, nodes, cpus)
         fronts = free_ports(COORDINATORS)
         addresses = ",".join(f"127.0.0.1:{port}" for port in fronts)
         crew = [
@@ -131,7 +130,7 @@ def theatre(
         ]
         for one in crew:
             ends.callback(one.stop)
-        keeper = Keeper([*services, *crew], say)
+        keeper = Keeper([postgres, head, *workers, *crew], say)
         stage = Stage(crew, head, workers, postgres, keeper, np.random.default_rng([seed, 2]))
         switch = Switch()
         for port, one in zip(fronts, crew, strict=True):
@@ -151,7 +150,7 @@ def theatre(
 
 def _services(
     home: Path, ends: ExitStack, nodes: int, cpus: int
-) -> tuple[list[Service], tuple[Postgres, RayHead, list[RayNode]]]:
+) -> tuple[Postgres, RayHead, list[RayNode]]:
     postgres = Postgres("postgres", home)
     ends.callback(postgres.remove)
     postgres.prepare()
@@ -163,7 +162,7 @@ def _services(
     postgres.start()
     _wait(postgres.up, "PostgreSQL", 30)
     postgres.make_database()
-    return [postgres, head, *workers], (postgres, head, workers)
+    return postgres, head, workers
 
 
 def _wait(met: Callable[[], bool], what: str, patience: float) -> None:

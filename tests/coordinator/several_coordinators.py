@@ -98,10 +98,6 @@ class Runner:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
-    @property
-    def attempt(self) -> int:
-        return self._link.attempt
-
     def _run(self) -> None:
         try:
             while not self._end.wait(0.5):
@@ -168,10 +164,6 @@ class House:
         until(there, seconds)
         self._runners.append(Runner(self.address, job, found[-1]["code"]))
         return self._runners[-1]
-
-    def leader(self) -> Process:
-        (found,) = [c for c in self.coordinators if c.leads]
-        return found
 
     def close(self) -> None:
         for runner in self._runners:
