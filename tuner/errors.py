@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -58,6 +58,15 @@ class TunerError(Exception):
         self.violations = tuple(violations)
         lines = [message, *(f"  {v.field}: {v.problem}" for v in self.violations)]
         super().__init__("\n".join(lines))
+
+    def renamed(self, name: Callable[[str], str]) -> TunerError:
+        """Returns the error with its fields as somebody else calls them.
+
+        Args:
+            name: Returns what a field is called there.
+        """
+        violations = [Violation(name(v.field), v.problem) for v in self.violations]
+        return TunerError(self.status, self.reason, self.message, violations)
 
 
 def invalid(field: str, problem: str, reason: str = "INVALID_FIELD") -> TunerError:

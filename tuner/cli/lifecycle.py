@@ -11,7 +11,7 @@ from tuner.cli.console import say
 from tuner.cli.exits import SUCCEEDED
 from tuner.cli.jobs import reference, watch_to_the_end
 from tuner.cli.options import Address, Format, JobArgument, Namespace, Wait, connect
-from tuner.errors import TunerError, Violation, invalid
+from tuner.errors import TunerError, invalid
 
 if TYPE_CHECKING:
     from tuner.client import Job
@@ -218,5 +218,4 @@ def _levels(texts: list[str]) -> dict[str, list[int]]:
 
 def _as_options(error: TunerError) -> TunerError:
     """Returns the error with its fields as the options are called."""
-    violations = [Violation("--" + v.field.replace("_", "-"), v.problem) for v in error.violations]
-    return TunerError(error.status, error.reason, error.message, violations)
+    return error.renamed(lambda field: "--" + field.replace("_", "-"))

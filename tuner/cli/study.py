@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tuner.cli.console import data, say
 from tuner.cli.exits import CANCELLED, FAILED, SUCCEEDED
 from tuner.cli.options import ReportFormat
-from tuner.errors import TunerError, Violation, invalid
+from tuner.errors import TunerError, invalid
 from tuner.spec.study import JOBS
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ def check_all(client: Client, specs: Sequence[JobSpec]) -> None:
 
 def of_job(error: TunerError, place: int) -> TunerError:
     """Returns an error about one job of several, its fields named by the job's place."""
-    violations = [Violation(f"{JOBS}[{place}].{v.field}", v.problem) for v in error.violations]
-    message = error.message if violations else f"{JOBS}[{place}]: {error.message}"
-    return TunerError(error.status, error.reason, message, violations)
+    if error.violations:
+        return error.renamed(lambda field: f"{JOBS}[{place}].{field}")
+    return TunerError(error.status, error.reason, f"{JOBS}[{place}]: {error.message}")
 
 
 def told_at_once(output: ReportFormat) -> bool:

@@ -18,7 +18,7 @@ from tuner.client.paging import paged
 from tuner.client.queue import QueueCalls
 from tuner.client.transport import Transport
 from tuner.client.uploads import upload, with_local_files
-from tuner.errors import Status, TunerError, Violation
+from tuner.errors import Status, TunerError
 from tuner.jobs import ClusterStatus, JobStatus
 from tuner.spec import JobSpec
 from tuner.v1 import tuner_service_pb2 as pb
@@ -193,8 +193,7 @@ class Client(AccessCalls, QueueCalls):
 
 def _of_the_spec(error: TunerError) -> TunerError:
     """Returns the error with its fields as the spec has them, not as the request does."""
-    violations = [Violation(v.field.removeprefix("spec."), v.problem) for v in error.violations]
-    return TunerError(error.status, error.reason, error.message, violations)
+    return error.renamed(lambda field: field.removeprefix("spec."))
 
 
 def _judged(spec: object) -> JobSpec:

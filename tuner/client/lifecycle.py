@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 from tuner.client.transport import Transport
-from tuner.errors import Status, TunerError, Violation, invalid
+from tuner.errors import Status, TunerError, invalid
 from tuner.jobs import JobStatus
 from tuner.spec import JobSpec
 from tuner.v1 import tuner_service_pb2 as pb
@@ -166,11 +166,7 @@ def _only_search(spec: JobSpec) -> str:
 
 def _of_arguments(error: TunerError) -> TunerError:
     """Returns the error with its fields as `extend` has them, not as the request does."""
-    violations = [
-        Violation(_ARGUMENTS.get(v.field, v.field.partition("[")[0]), v.problem)
-        for v in error.violations
-    ]
     if error.status is Status.UNIMPLEMENTED:
         message = "the coordinator is too old to extend jobs; update it"
         return TunerError(error.status, error.reason, message)
-    return TunerError(error.status, error.reason, error.message, violations)
+    return error.renamed(lambda field: _ARGUMENTS.get(field, field.partition("[")[0]))

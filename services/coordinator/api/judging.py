@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import TypeVar
 
 from services.coordinator.store.rows import JobRow
-from tuner.errors import TunerError, Violation, invalid
+from tuner.errors import TunerError, invalid
 from tuner.record import (
     FOOTPRINT,
     Footprint,
@@ -175,5 +175,4 @@ def _within(field: str, convert: Callable[[_Message], _Row], message: _Message) 
     try:
         return convert(message)
     except TunerError as error:
-        violations = [Violation(f"{field}.{v.field}", v.problem) for v in error.violations]
-        raise TunerError(error.status, error.reason, error.message, violations) from error
+        raise error.renamed(lambda inner: f"{field}.{inner}") from error
