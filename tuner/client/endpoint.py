@@ -54,27 +54,25 @@ def find_endpoint(
     """
     named = address or os.environ.get("TUNER_ADDRESS", "")
     elsewhere = os.environ.get("TUNER_TOKEN", "")
+    home = state_home()
+    here = _embedded(home)
     if named:
         split_addresses(named)
-        here = _embedded(state_home())
         if here is None or here[0] != named:
             return Endpoint(named, token or elsewhere, tls=find_tls(tls_ca))
-        shown = token or _token_here(state_home(), elsewhere)
-        return Endpoint(named, shown, tls=_tls_of(here, tls_ca))
-    home = state_home()
-    found = _embedded(home)
-    if found is None:
+    if here is None:
         raise TunerError(
             Status.UNAVAILABLE,
             "NO_COORDINATOR",
             f"no coordinator is up in {home}; start one with `tuner up`, "
             "or name one with --address or TUNER_ADDRESS",
         )
+    found, secured = here
     return Endpoint(
-        found[0],
+        found,
         token or _token_here(home, elsewhere),
-        embedded=True,
-        tls=_tls_of(found, tls_ca),
+        embedded=not named,
+        tls=find_tls(tls_ca) if secured or tls_ca else None,
     )
 
 
@@ -90,10 +88,6 @@ def _embedded(home: Path) -> tuple[str, bool] | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return (address, secured) if _alive(pid) else None
-
-
-def _tls_of(embedded: tuple[str, bool], tls_ca: str | Path | None) -> Tls | None:
-    return find_tls(tls_ca) if embedded[1] or tls_ca else None
 
 
 def _token_here(home: Path, named: str) -> str:
