@@ -55,7 +55,7 @@ def attach(
 def listed(
     connection: sa.Connection, name: JobName, after: str, limit: int | None
 ) -> list[Artifact]:
-    """Does Store.artifacts."""
+    """Does Reading.artifacts."""
     c = t.artifacts.c
     query = (
         sa.select(c.name, c.sha256, c.size_bytes, c.create_time)
@@ -67,7 +67,7 @@ def listed(
 
 
 def find(connection: sa.Connection, name: JobName, called: str) -> Artifact | None:
-    """Does Store.find_artifact."""
+    """Does Reading.find_artifact."""
     c = t.artifacts.c
     query = sa.select(c.name, c.sha256, c.size_bytes, c.create_time).where(
         c.job_id == job_id(connection, name), c.name == called
@@ -77,14 +77,14 @@ def find(connection: sa.Connection, name: JobName, called: str) -> Artifact | No
 
 
 def has(connection: sa.Connection, name: JobName, sha256: str) -> bool:
-    """Does Store.has_artifact."""
+    """Does Reading.has_artifact."""
     c = t.artifacts.c
     query = sa.select(c.name).where(c.job_id == job_id(connection, name), c.sha256 == sha256)
     return connection.execute(query.limit(1)).first() is not None
 
 
 def referenced(connection: sa.Connection, digests: Iterable[str]) -> set[str]:
-    """Does Store.referenced."""
+    """Does Reading.referenced."""
     wanted = set(digests)
     found = set(connection.execute(_MADE, {"digests": sorted(wanted)}).scalars())
     left = {digest.encode() for digest in wanted - found}

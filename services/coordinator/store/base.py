@@ -7,7 +7,7 @@ from 1 without gaps. Calls block; the server runs them in threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol, Self
 
@@ -15,15 +15,16 @@ from services.coordinator.store.access import Access
 from services.coordinator.store.accounts import Accounts
 from services.coordinator.store.fence import Fence
 from services.coordinator.store.leadership import Leadership
+from services.coordinator.store.reading import Reading
 from services.coordinator.store.rows import AttemptRow, Extend, JobRow, Recorded
-from tuner.jobs import Artifact, DatasetFacts, Event, JobState
+from tuner.jobs import Artifact, DatasetFacts, JobState
 from tuner.record import Measurement, PacketAttempt, PlanStep
 from tuner.spec import JobSpec
 from tuner.wire.names import JobName
 
 
-class Store(Leadership, Access, Accounts, Protocol):
-    """Jobs, their events, plan, measurements and attempts.
+class Store(Leadership, Access, Accounts, Reading, Protocol):
+    """Jobs, their attempts, and what is written to their record.
 
     Every call may raise UnavailableError, and every one that writes DeposedError where
     the store is fenced.
@@ -294,115 +295,4 @@ class Store(Leadership, Access, Accounts, Protocol):
             NotFoundError: There is no such job.
             StaleError: The attempt or epoch is superseded, or has ended.
         """
-        ...
-
-    # Reading
-
-    def artifacts(self, name: JobName, after: str = "", limit: int | None = None) -> list[Artifact]:
-        """Returns the job's files by name, those after a name. Raises NotFoundError."""
-        ...
-
-    def find_artifact(self, name: JobName, called: str) -> Artifact | None:
-        """Returns the job's file of that name, if it has one. Raises NotFoundError."""
-        ...
-
-    def has_artifact(self, name: JobName, sha256: str) -> bool:
-        """Tells whether the job has a file of that content. Raises NotFoundError."""
-        ...
-
-    def referenced(self, digests: Iterable[str]) -> set[str]:
-        """Returns those of the digests that any job references: its files, or its data's."""
-        ...
-
-    def events(self, name: JobName, after: int, limit: int) -> list[Event]:
-        """Returns the events after a sequence number, in order. Raises NotFoundError."""
-        ...
-
-    def plan(self, name: JobName, search: str | None = None) -> list[PlanStep]:
-        """Returns the plan steps in the order in which they were committed.
-
-        Raises:
-            NotFoundError: There is no such job.
-        """
-        ...
-
-    def plan_page(
-        self, name: JobName, search: str | None, after: int, limit: int
-    ) -> tuple[list[PlanStep], int]:
-        """Returns some plan steps in the order in which they were committed.
-
-        Args:
-            name: The job.
-            search: Only this search's; None for all.
-            after: The position that the last page ended with; 0 for the first.
-            limit: How many at most.
-
-        Returns:
-            The steps and the last one's position.
-
-        Raises:
-            NotFoundError: There is no such job.
-        """
-        ...
-
-    def trials(
-        self, name: JobName, search: str | None, after: int, limit: int
-    ) -> list[tuple[int, list[Measurement]]]:
-        """Returns some candidates' measurements, candidates as they were first recorded.
-
-        Args:
-            name: The job.
-            search: Only this search's; None for all.
-            after: The position of the last candidate of the last page; 0 for the first page.
-            limit: How many candidates at most.
-
-        Returns:
-            Each candidate's position and all its measurements as they were recorded.
-
-        Raises:
-            NotFoundError: There is no such job.
-        """
-        ...
-
-    def measurements(
-        self,
-        name: JobName,
-        search: str | None = None,
-        after: int = 0,
-        limit: int | None = None,
-    ) -> tuple[list[Measurement], int]:
-        """Returns measurements in the order in which they were recorded.
-
-        Args:
-            name: The job.
-            search: Only this search's.
-            after: The position that the last page ended with.
-            limit: How many at most; None for all.
-
-        Returns:
-            The measurements and the last one's position.
-
-        Raises:
-            NotFoundError: There is no such job.
-        """
-        ...
-
-    def measurement_count(self, name: JobName) -> int:
-        """Returns how many measurements the job has. Raises NotFoundError."""
-        ...
-
-    def last_measurement_sequence(self, name: JobName) -> int:
-        """Returns the number of the last measurement's event; 0 where there is none.
-
-        Raises:
-            NotFoundError: There is no such job.
-        """
-        ...
-
-    def surplus(self, name: JobName) -> list[Measurement]:
-        """Returns what ran ahead and isn't among the measurements, by id. Raises NotFoundError."""
-        ...
-
-    def billed_by_level(self, name: JobName) -> dict[tuple[str, int], float]:
-        """Returns the device-seconds billed by search and level. Raises NotFoundError."""
         ...

@@ -65,7 +65,7 @@ def commit(
 def read(
     connection: sa.Connection, name: JobName, search: str | None, after: int, limit: int | None
 ) -> tuple[list[PlanStep], int]:
-    """Does Store.plan_page."""
+    """Does Reading.plan_page."""
     found, last = read_payloads(connection, t.plan_steps, name, search, after, limit)
     return [unpack_step(data) for data in found], last
 

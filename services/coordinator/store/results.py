@@ -103,25 +103,25 @@ def record(
 def read(
     connection: sa.Connection, name: JobName, search: str | None, after: int, limit: int | None
 ) -> tuple[list[Measurement], int]:
-    """Does Store.measurements."""
+    """Does Reading.measurements."""
     found, last = read_payloads(connection, t.measurements, name, search, after, limit)
     return [unpack_measurement(data) for data in found], last
 
 
 def last_sequence(connection: sa.Connection, name: JobName) -> int:
-    """Does Store.last_measurement_sequence."""
+    """Does Reading.last_measurement_sequence."""
     query = sa.select(sa.func.max(_M.sequence)).where(_M.job_id == job_id(connection, name))
     return connection.execute(query).scalar_one() or 0
 
 
 def count(connection: sa.Connection, name: JobName) -> int:
-    """Does Store.measurement_count."""
+    """Does Reading.measurement_count."""
     query = sa.select(sa.func.count()).where(_M.job_id == job_id(connection, name))
     return connection.execute(query).scalar_one()
 
 
 def billed_by_level(connection: sa.Connection, name: JobName) -> dict[tuple[str, int], float]:
-    """Does Store.billed_by_level."""
+    """Does Reading.billed_by_level."""
     query = (
         sa.select(_M.search, _M.level, sa.func.sum(_M.billed_device_seconds).label("billed"))
         .where(_M.job_id == job_id(connection, name))

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from services.coordinator.store import (
-    artifacts,
-    attempts,
-    jobs,
-    log,
-    plan,
-    reopening,
-    results,
-    surplus,
-    trials,
-)
+from services.coordinator.store import artifacts, attempts, jobs, plan, reopening, results
 from services.coordinator.store.access import SqlAccess
 from services.coordinator.store.accounts import SqlAccounts
 from services.coordinator.store.base import Store
@@ -26,9 +16,10 @@ from services.coordinator.store.database import Database
 from services.coordinator.store.errors import StaleError
 from services.coordinator.store.leadership import SqlLeadership
 from services.coordinator.store.log import Clock, utc_now
+from services.coordinator.store.reading import SqlReading
 from services.coordinator.store.rows import AttemptRow, Extend, JobRow, Recorded
 from services.coordinator.store.schema import migrate
-from tuner.jobs import Artifact, DatasetFacts, Event, JobState
+from tuner.jobs import Artifact, DatasetFacts, JobState
 from tuner.record import Measurement, PacketAttempt, PlanStep
 from tuner.spec import JobSpec
 from tuner.wire.names import JobName
@@ -60,7 +51,7 @@ def open_store(url: str, clock: Clock = utc_now, *, migrates: bool = True) -> Sq
     return SqlStore(database, clock)
 
 
-class SqlStore(SqlLeadership, SqlAccess, SqlAccounts, Store):
+class SqlStore(SqlLeadership, SqlAccess, SqlAccounts, SqlReading, Store):
     """`Store` over SQLite or PostgreSQL; see open_store."""
 
     def close(self) -> None:
@@ -256,80 +247,3 @@ class SqlStore(SqlLeadership, SqlAccess, SqlAccounts, Store):
                 connection, name, attempt, epoch, artifact, self._clock
             )
         )
-
-    # Reading
-
-    def artifacts(self, name: JobName, after: str = "", limit: int | None = None) -> list[Artifact]:
-        """Does Store.artifacts."""
-        with self._database.read() as connection:
-            return artifacts.listed(connection, name, after, limit)
-
-    def find_artifact(self, name: JobName, called: str) -> Artifact | None:
-        """Does Store.find_artifact."""
-        with self._database.read() as connection:
-            return artifacts.find(connection, name, called)
-
-    def has_artifact(self, name: JobName, sha256: str) -> bool:
-        """Does Store.has_artifact."""
-        with self._database.read() as connection:
-            return artifacts.has(connection, name, sha256)
-
-    def referenced(self, digests: Iterable[str]) -> set[str]:
-        """Does Store.referenced."""
-        with self._database.read() as connection:
-            return artifacts.referenced(connection, digests)
-
-    def events(self, name: JobName, after: int, limit: int) -> list[Event]:
-        """Does Store.events."""
-        with self._database.read() as connection:
-            return log.read_events(connection, name, after, limit)
-
-    def plan(self, name: JobName, search: str | None = None) -> list[PlanStep]:
-        """Does Store.plan."""
-        with self._database.read() as connection:
-            return plan.read(connection, name, search, 0, None)[0]
-
-    def plan_page(
-        self, name: JobName, search: str | None, after: int, limit: int
-    ) -> tuple[list[PlanStep], int]:
-        """Does Store.plan_page."""
-        with self._database.read() as connection:
-            return plan.read(connection, name, search, after, limit)
-
-    def trials(
-        self, name: JobName, search: str | None, after: int, limit: int
-    ) -> list[tuple[int, list[Measurement]]]:
-        """Does Store.trials."""
-        with self._database.read() as connection:
-            return trials.page(connection, name, search, after, limit)
-
-    def measurements(
-        self,
-        name: JobName,
-        search: str | None = None,
-        after: int = 0,
-        limit: int | None = None,
-    ) -> tuple[list[Measurement], int]:
-        """Does Store.measurements."""
-        with self._database.read() as connection:
-            return results.read(connection, name, search, after, limit)
-
-    def measurement_count(self, name: JobName) -> int:
-        """Does Store.measurement_count."""
-        with self._database.read() as connection:
-            return results.count(connection, name)
-
-    def last_measurement_sequence(self, name: JobName) -> int:
-        """Does Store.last_measurement_sequence."""
-        with self._database.read() as connection:
-            return results.last_sequence(connection, name)
-
-    def surplus(self, name: JobName) -> list[Measurement]:
-        """Does Store.surplus."""
-        with self._database.read() as connection:
-            return surplus.unclaimed(connection, name)
-
-    def billed_by_level(self, name: JobName) -> dict[tuple[str, int], float]:
-        """Does Store.billed_by_level."""
-        with self._database.read() as connection:
-            return results.billed_by_level(connection, name)

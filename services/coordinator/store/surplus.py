@@ -34,7 +34,7 @@ def keep(connection: sa.Connection, job: LockedJob, rows: Sequence[Measurement])
 
 
 def unclaimed(connection: sa.Connection, name: JobName) -> list[Measurement]:
-    """Does Store.surplus."""
+    """Does Reading.surplus."""
     c, m = t.surplus.c, t.measurements.c
     claimed = sa.exists().where(m.job_id == c.job_id, m.id == c.id)
     query = (

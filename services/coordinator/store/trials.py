@@ -17,7 +17,7 @@ _M = t.measurements.c
 def page(
     connection: sa.Connection, name: JobName, search: str | None, after: int, limit: int
 ) -> list[tuple[int, list[Measurement]]]:
-    """Does Store.trials: what it costs follows from the page alone, wherever it is."""
+    """Does Reading.trials: what it costs follows from the page alone, wherever it is."""
     key = job_id(connection, name)
     earlier = t.measurements.alias()
     known = sa.exists().where(
