@@ -132,7 +132,7 @@ def append_packed(
 
 
 def read_events(connection: sa.Connection, name: JobName, after: int, limit: int) -> list[Event]:
-    """Does Store.events."""
+    """Does Reading.events."""
     rows = connection.execute(
         sa.select(_E.sequence, _E.time, _E.kind, _E.payload)
         .where(_E.job_id == job_id(connection, name), _E.sequence > after)
