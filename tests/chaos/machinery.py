@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psycopg
 
-from tests.coordinator.store.postgres_server import _find, _other_user
+from tests.coordinator.store.postgres_server import find, other_user
 from tests.health import serves
 from tests.processes import Seen, descendants, kill_tree, look
 
@@ -165,12 +165,13 @@ class Postgres(Service):
     def __init__(self, name: str, home: Path) -> None:
         super().__init__(name, home / f"{name}.log")
         self.folder = Path(tempfile.mkdtemp(prefix="chaos-pg-", dir="/tmp"))
-        self._postgres = _find("postgres")
+        self._postgres = find("postgres")
         self._prefix: list[str] = []
         if os.geteuid() == 0:
-            user = _other_user()
+            user = other_user()
             os.chown(self.folder, user.pw_uid, user.pw_gid)
-            # PostgreSQL refuses to run as root.
+            # PostgreSQL refuses to run as root. setpriv becomes it, so that it is the first process
+            # and gets the signals; runuser would stay between.
             self._prefix = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}"]
             self._prefix.append("--clear-groups")
         self.url = f"postgresql://tuner@/tuner?host={self.folder}"
@@ -178,7 +179,7 @@ class Postgres(Service):
     def prepare(self) -> None:
         """Makes the data folder."""
         subprocess.run(
-            [*self._prefix, _find("initdb"), "-D", self._data, "-U", "tuner", "-A", "trust"],
+            [*self._prefix, find("initdb"), "-D", self._data, "-U", "tuner", "-A", "trust"],
             cwd=self.folder,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -26,13 +26,13 @@ def server(*, durable: bool = False) -> Iterator[PostgresServer]:
     Args:
         durable: Whether a commit is to survive a loss of power, as benchmarks want it.
     """
-    initdb, postgres, pg_ctl = (_find(name) for name in ("initdb", "postgres", "pg_ctl"))
+    initdb, postgres, pg_ctl = (find(name) for name in ("initdb", "postgres", "pg_ctl"))
     prefix: list[str] = []
     folder = Path(tempfile.mkdtemp(prefix="tuner-pg-"))
     try:
         if os.geteuid() == 0:
             # PostgreSQL refuses to run as root.
-            user = _other_user()
+            user = other_user()
             os.chown(folder, user.pw_uid, user.pw_gid)
             prefix = ["runuser", "-u", user.pw_name, "--"]
         data = folder / "data"
@@ -92,7 +92,8 @@ class PostgresServer:
             connection.execute(statement)
 
 
-def _find(name: str) -> str:
+def find(name: str) -> str:
+    """Returns the path of one of PostgreSQL's programs. Raises PostgresMissingError."""
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     path = os.pathsep.join([*map(str, folders), os.environ.get("PATH", "")])
     found = shutil.which(name, path=path)
@@ -101,7 +102,8 @@ def _find(name: str) -> str:
     return found
 
 
-def _other_user() -> pwd.struct_passwd:
+def other_user() -> pwd.struct_passwd:
+    """Returns whom root has PostgreSQL run as. Raises PostgresMissingError."""
     for name in ("postgres", "nobody"):
         try:
             return pwd.getpwnam(name)

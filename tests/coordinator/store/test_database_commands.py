@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from alembic import command
-from postgres_server import PostgresServer, _find
+from postgres_server import PostgresServer, find
 from typer.testing import CliRunner
 
 from services.coordinator.db import backup
@@ -222,7 +222,7 @@ def test_a_backup_of_a_live_database_is_whole_and_can_be_restored(
         postgres: PostgresServer = request.getfixturevalue("postgres")
         restored = postgres.new_database()
         subprocess.run(
-            [_find("pg_restore"), "--no-owner", "--exit-on-error", f"--dbname={restored}", copy],
+            [find("pg_restore"), "--no-owner", "--exit-on-error", f"--dbname={restored}", copy],
             check=True,
         )
     with closing(open_store(restored)) as again:
