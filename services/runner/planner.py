@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from services.runner.ahead import Surplus
 from services.runner.interfaces import Guidance, Ledger, Packets
 from services.runner.narration import Narrator
-from services.runner.orders import Course
+from services.runner.orders import Course, Orders
 from services.runner.retries import Retries
 from services.runner.spending import Spending
 from services.runner.stopping import stopped
@@ -114,14 +114,15 @@ class Planner:
         Raises:
             TunerError: The coordinator refused a step or a batch.
         """
-        self._hold(orders is not None and orders.course is not Course.ON)
+        orders = Orders() if orders is None else orders
+        self._hold(orders.course is not Course.ON)
         for key, record in self._records.items():
             self._ledger.add(self._claim(key, record), [])
             self._offer(key, record)
         while not stop.is_set():
-            course = orders.course if orders is not None else Course.ON
+            course = orders.course
             self._hold(course is not Course.ON)
-            if orders is not None and course is not Course.ON:
+            if course is not Course.ON:
                 if not self._in_flight(course, node_alive) and self._rest(orders):
                     return
                 continue
