@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
@@ -71,7 +72,7 @@ def create(
         token, secret = client.create_token(subject, dict.fromkeys(places, role.value), lifetime)
     typer.echo(secret)
     until = "for ever" if token.expire_time is None else f"until {_told(token.expire_time)}"
-    say(f"{token.id} is {token.subject}'s, {_grants(token)}, {until}; set TUNER_TOKEN to it")
+    say(f"{token.id} is {token.subject}'s, {_spoken(token.grants)}, {until}; set TUNER_TOKEN to it")
     say(f"the secret isn't shown again; `tuner token revoke {token.id}` ends it")
 
 
@@ -131,8 +132,8 @@ def _state(token: Token) -> str:
     return "valid"
 
 
-def _grants(token: Token) -> str:
-    return ", ".join(f"{role.lower()} in {place}" for place, role in token.grants.items())
+def _spoken(grants: Mapping[str, str]) -> str:
+    return ", ".join(f"{role.lower()} in {place}" for place, role in grants.items())
 
 
 def _told(time: datetime | None) -> str:
@@ -164,7 +165,7 @@ def _tokens_table(rows: list[dict[str, Any]]) -> Table:
     for column in ("id", "subject", "may", "state", "made by", "expires"):
         table.add_column(column, no_wrap=column in ("id", "state"))
     for row in rows:
-        may = ", ".join(f"{role} in {place}" for place, role in row["grants"].items())
+        may = _spoken(row["grants"])
         until = row["expire_time"]
         expires = _told(datetime.fromisoformat(until)) if until else "never"
         table.add_row(row["id"], row["subject"], may, row["state"], row["created_by"], expires)
