@@ -15,7 +15,6 @@ from services.coordinator.metering import Meter
 from services.coordinator.scheduling.model import Decision, Rules
 from services.coordinator.scheduling.policy import Policy
 from services.coordinator.settings import Settings
-from services.coordinator.store.accounts import Notice, Outlook
 from services.coordinator.store.errors import (
     DeposedError,
     NotFoundError,
@@ -23,6 +22,7 @@ from services.coordinator.store.errors import (
     WrongStateError,
 )
 from services.coordinator.store.rows import JobRow
+from services.coordinator.store.shares import Notice, Outlook
 from services.coordinator.supervision import Supervision
 from services.coordinator.surroundings import LEAVING, Surroundings
 from tuner.jobs import JobState

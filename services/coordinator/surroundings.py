@@ -12,8 +12,9 @@ import structlog
 from services.coordinator.core import Core
 from services.coordinator.gateway import GatewayError
 from services.coordinator.scheduling.model import Account, Job, Shape, World
-from services.coordinator.store.accounts import DAYS_OF_DEVICE_HOURS, Load
+from services.coordinator.store.accounts import DAYS_OF_DEVICE_HOURS
 from services.coordinator.store.rows import JobRow
+from services.coordinator.store.shares import Load
 from tuner.jobs import JobState
 from tuner.wire.names import JobName
 

@@ -13,7 +13,7 @@ from coordinator_harness import AUTH, House, Runner, refusal, until
 from services.coordinator import surroundings
 from services.coordinator.api.heartbeat import answer
 from services.coordinator.gateway import ClusterState, DriverState
-from services.coordinator.store.accounts import Orders
+from services.coordinator.store.shares import Orders
 from services.coordinator.surroundings import BAD_NODE_PACKETS
 from tuner import Client
 from tuner.errors import Status

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from services.coordinator.store.accounts import Orders
 from services.coordinator.store.base import Store
+from services.coordinator.store.shares import Orders
 from tuner.errors import invalid
 from tuner.jobs import JobState
 from tuner.v1 import runner_service_pb2 as pb

@@ -10,8 +10,9 @@ from services.coordinator.api.interceptor import Context
 from services.coordinator.core import Core
 from services.coordinator.leader import LEASE
 from services.coordinator.scheduler import RUNNING, WAITING
-from services.coordinator.store.accounts import DAYS_OF_DEVICE_HOURS, Load
+from services.coordinator.store.accounts import DAYS_OF_DEVICE_HOURS
 from services.coordinator.store.rows import JobRow
+from services.coordinator.store.shares import Load
 from services.coordinator.threads import reading
 from tuner.jobs import JobState
 from tuner.queue import Namespace, Queue, QueueEntry, Quota

@@ -17,13 +17,14 @@ from services.coordinator.store.fence import Fence
 from services.coordinator.store.leadership import Leadership
 from services.coordinator.store.reading import Reading
 from services.coordinator.store.rows import AttemptRow, Extend, JobRow, Recorded
+from services.coordinator.store.shares import Shares
 from tuner.jobs import Artifact, DatasetFacts, JobState
 from tuner.record import Measurement, PacketAttempt, PlanStep
 from tuner.spec import JobSpec
 from tuner.wire.names import JobName
 
 
-class Store(Leadership, Access, Accounts, Reading, Protocol):
+class Store(Leadership, Access, Accounts, Shares, Reading, Protocol):
     """Jobs, their attempts, and what is written to their record.
 
     Every call may raise UnavailableError, and every one that writes DeposedError where

@@ -19,6 +19,7 @@ from services.coordinator.store.log import Clock, utc_now
 from services.coordinator.store.reading import SqlReading
 from services.coordinator.store.rows import AttemptRow, Extend, JobRow, Recorded
 from services.coordinator.store.schema import migrate
+from services.coordinator.store.shares import SqlShares
 from tuner.jobs import Artifact, DatasetFacts, JobState
 from tuner.record import Measurement, PacketAttempt, PlanStep
 from tuner.spec import JobSpec
@@ -51,7 +52,7 @@ def open_store(url: str, clock: Clock = utc_now, *, migrates: bool = True) -> Sq
     return SqlStore(database, clock)
 
 
-class SqlStore(SqlLeadership, SqlAccess, SqlAccounts, SqlReading, Store):
+class SqlStore(SqlLeadership, SqlAccess, SqlAccounts, SqlShares, SqlReading, Store):
     """`Store` over SQLite or PostgreSQL; see open_store."""
 
     def close(self) -> None:

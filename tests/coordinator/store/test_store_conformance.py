@@ -43,6 +43,10 @@ class TestAccounts(conformance.AccountsConformance):
     pass
 
 
+class TestShares(conformance.SharesConformance):
+    pass
+
+
 class TestAccess(conformance.AccessConformance):
     pass
 

@@ -26,6 +26,7 @@ from services.coordinator.store.conformance.making import MakeStore
 from services.coordinator.store.conformance.plan import PlanConformance
 from services.coordinator.store.conformance.reopening import ReopeningConformance
 from services.coordinator.store.conformance.results import ResultsConformance
+from services.coordinator.store.conformance.shares import SharesConformance
 from services.coordinator.store.conformance.surplus import SurplusConformance
 from services.coordinator.store.conformance.trials import TrialsConformance
 
@@ -41,6 +42,7 @@ __all__ = [
     "PlanConformance",
     "ReopeningConformance",
     "ResultsConformance",
+    "SharesConformance",
     "SurplusConformance",
     "TrialsConformance",
 ]
