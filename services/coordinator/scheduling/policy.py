@@ -90,7 +90,7 @@ class _Look:
         # Who has to make way would have stayed.
         memory.wanting += tuple(n for n, j in self._jobs.items() if j.leaving and j.share == 0)
         return Settling(memory, self._world, claims, filling, self._barred).decision(
-            self._nodes, self._free, self._whole
+            self._nodes, self._free, self._whole, self._fits
         )
 
     def _fill(self, most: Mapping[str, int], kept: bool) -> tuple[dict[str, Claim], Filling]:

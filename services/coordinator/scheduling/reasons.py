@@ -19,14 +19,16 @@ class Reasons:
         world: World,
         claims: Mapping[str, Claim],
         nodes: Mapping[str, Shape],
+        fits: Mapping[Shape, int],
         reservations: Reservations,
     ) -> None:
-        """Takes claims after what was wanted has been handed out."""
+        """Takes claims after what was wanted has been handed out, and how many of a shape fit."""
         self._world = world
         self._claims = dict(claims)
         self._got = {name: claim.got for name, claim in claims.items()}
         self._why = {name: claim.why for name, claim in claims.items()}
         self._nodes = nodes
+        self._fits = fits
         self._reservations = reservations
         # Asked for by every job that waits, of which there may be thousands.
         self._running = sum(job.admitted or job.leaving for job in world.jobs)
@@ -63,8 +65,7 @@ class Reasons:
             return self._never(job)
         if share == 0 or claim is None:
             return self._makes_way(job) if share == 0 else "is on its way out"
-        fits = sum(job.shape.times(has) for has in self._nodes.values())
-        text = f"share {share} of {fits}"
+        text = f"share {share} of {self._fits[job.shape]}"
         if job.limit is not None and share == job.limit:
             return f"{text}: it wants no more than {job.limit}"
         quota = self._world.account(job.namespace).quota.max_slots

@@ -33,11 +33,22 @@ class Settling:
         self._entitled = {name: claim.got for name, claim in claims.items()}
 
     def decision(
-        self, nodes: Mapping[str, Shape], free: Mapping[str, Shape], whole: Shape
+        self,
+        nodes: Mapping[str, Shape],
+        free: Mapping[str, Shape],
+        whole: Shape,
+        fits: Mapping[Shape, int],
     ) -> Decision:
-        """Returns what is to be done."""
+        """Returns what is to be done.
+
+        Args:
+            nodes: What each node has in all.
+            free: What of it nobody holds.
+            whole: What the cluster has.
+            fits: How many slots of a shape fit in all.
+        """
         reservations = self._memory.reservations
-        reasons = Reasons(self._world, self._claims, nodes, reservations)
+        reasons = Reasons(self._world, self._claims, nodes, fits, reservations)
         waits = {job.name: reasons.waits(job) for job in self._world.jobs if not job.admitted}
         order = self._order()
         admitted = self._admitted(order, free)
