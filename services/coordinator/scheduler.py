@@ -130,7 +130,7 @@ class Scheduler:
 
     def _still(self, row: JobRow, seen_to: set[JobName]) -> bool:
         """Tells whether a job is inside still, though a task may have let go of it meanwhile."""
-        return row.name not in seen_to or row.name in self._tasks.keys() - self._ended
+        return row.name not in seen_to or (row.name in self._tasks and row.name not in self._ended)
 
     async def _queue(self, row: JobRow, reason: str) -> None:
         """Moves a job that nobody has looked at into the queue."""
