@@ -14,7 +14,7 @@ import pytest
 from postgres_server import PostgresServer, server
 
 from services.coordinator.db.checking import findings
-from services.coordinator.store import SqlStore, engines, open_store
+from services.coordinator.store import SqlStore, engines, open_store, results
 from services.coordinator.store.conformance.samples import (
     TREES,
     Running,
@@ -177,8 +177,6 @@ def test_a_server_that_goes_amid_a_transaction_leaves_nothing_of_it(
         job = a_running_job(store)
 
         def work(connection: object) -> None:
-            from services.coordinator.store import results
-
             rows, tries = _batch(job, 0)
             results.record(connection, *job.caller, rows, tries, (), (), lambda: datetime.now(UTC))
             own_server.stop("immediate")
